@@ -1,0 +1,38 @@
+//! The nouns of a chat token: what may be asked, who asks, what is granted. Knows `std` and serde; knows nothing of
+//! HTTP, tokens, files or the network.
+
+mod ask;
+mod causes;
+mod channel;
+mod facts;
+pub mod json;
+mod member;
+mod rights;
+mod terms;
+mod timestamp;
+mod ttl;
+
+pub use ask::{Ask, Conditions, Draft, Fault, FaultCode, Mode};
+pub use causes::causes;
+pub use channel::{ChannelName, ChannelNameFault};
+pub use facts::{ClaimedRoles, Facts, Who};
+pub use member::{GUEST_PREFIX, MemberId, MemberIdFault};
+pub use rights::{Permission, Rights};
+pub use terms::Terms;
+pub use timestamp::Timestamp;
+pub use ttl::Ttl;
+
+/// A JSON object, its names sorted.
+pub type Object = serde_json::Map<String, serde_json::Value>;
+
+/// The most channels that one chat token may hold, SignalWire's own limit.
+pub const MAX_CHANNELS: usize = 500;
+
+/// The most characters that a member state may have as compact JSON, SignalWire's own limit.
+pub const MAX_STATE_CHARS: usize = 2_000;
+
+/// How many characters `value` has as compact JSON, quotes and punctuation included.
+#[must_use]
+pub fn serialized_chars(value: &serde_json::Value) -> usize {
+    value.to_string().chars().count()
+}

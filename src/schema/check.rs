@@ -1,0 +1,308 @@
+//! The walk: a raw document against a table of keys, into values that are what the table says. Must not know what the
+//! keys mean.
+
+use std::collections::HashSet;
+
+use super::fault::{Faults, Place, nearest, quoted};
+use super::key::{Key, Kind};
+use super::read::{Damage, Raw, RawItem, RawTable};
+
+/// A value that is of its kind.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What an [`Item`] holds. Durations are seconds, sizes are bytes.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Text, word, secret.
+    Text(String),
+    /// Integer, duration in seconds, size in bytes.
+    Integer(i64),
+    /// A number that is no integer.
+    Float(f64),
+    /// A boolean.
+    Boolean(bool),
+    /// A list.
+    List(Vec<Item>),
+    /// A table.
+    Table(Fields),
+}
+
+/// A table's good entries.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    /// Where the table is named.
+    pub place: Place,
+    /// In the order of the file.
+    pub entries: Vec<Entry>,
+    /// Whether nothing that was written here had to be left out.
+    pub whole: bool,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_place: Place,
+    /// Its value.
+    pub item: Item,
+}
+
+impl Fields {
+    /// The value of a key, if it is there and was good.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Item> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.item)
+    }
+
+    /// A text and where it stands.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<(&str, &Place)> {
+        self.get(key).and_then(Item::as_text)
+    }
+
+    /// An integer (a duration in seconds, a size in bytes) and where it stands.
+    #[must_use]
+    pub fn integer(&self, key: &str) -> Option<(i64, &Place)> {
+        self.get(key).and_then(|item| match item.value {
+            Value::Integer(integer) => Some((integer, &item.place)),
+            _ => None,
+        })
+    }
+
+    /// A list's elements; none where the key is absent.
+    #[must_use]
+    pub fn list(&self, key: &str) -> Option<&[Item]> {
+        self.get(key).and_then(|item| match &item.value {
+            Value::List(items) => Some(items.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// A table's entries; none where the key is absent.
+    #[must_use]
+    pub fn table(&self, key: &str) -> Option<&Self> {
+        self.get(key).and_then(Item::as_table)
+    }
+}
+
+impl Item {
+    /// The text, if it is one, and where it stands.
+    #[must_use]
+    pub fn as_text(&self) -> Option<(&str, &Place)> {
+        match &self.value {
+            Value::Text(text) => Some((text, &self.place)),
+            _ => None,
+        }
+    }
+
+    /// The table, if it is one.
+    #[must_use]
+    pub fn as_table(&self) -> Option<&Fields> {
+        match &self.value {
+            Value::Table(fields) => Some(fields),
+            _ => None,
+        }
+    }
+}
+
+/// Checks a document against the keys that it may have. What is at fault is noted and left out; what a syntax fault
+/// touches is left out in silence.
+#[must_use]
+pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: &mut Faults) -> Fields {
+    let mut walk = Walk { damage, faults };
+    match &document.raw {
+        Raw::Table(table) => walk.table(table, keys, &document.place),
+        _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false },
+    }
+}
+
+struct Walk<'a> {
+    damage: &'a Damage,
+    faults: &'a mut Faults,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, table: &RawTable, keys: &'static [Key], place: &Place) -> Fields {
+        let mut entries = Vec::new();
+        for raw in &table.entries {
+            let Some(key) = keys.iter().find(|key| key.name == raw.key) else {
+                self.unknown_key(&raw.key, &raw.key_place, keys);
+                continue;
+            };
+            if let Some(item) = self.item(&raw.item, &key.kind, &raw.key_place) {
+                entries.push(Entry { key: raw.key.clone(), key_place: raw.key_place.clone(), item });
+            }
+        }
+        for key in keys.iter().filter(|key| key.required) {
+            if self.damage.is_none() && !table.entries.iter().any(|entry| entry.key == key.name) {
+                let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
+                self.faults.add(place, format!("{} is missing", quoted(key.name)), advice);
+            }
+        }
+        let whole = entries.len() == table.entries.len();
+        Fields { place: place.clone(), entries, whole }
+    }
+
+    fn unknown_key(&mut self, name: &str, place: &Place, keys: &'static [Key]) {
+        if self.damage.touches(place) {
+            return;
+        }
+        let known = keys.iter().map(|key| key.name);
+        let advice = match nearest(name, known.clone()) {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => format!("the keys here are {}", known.map(quoted).collect::<Vec<_>>().join(", ")),
+        };
+        self.faults.add(place, format!("there is no key {} here", quoted(name)), advice);
+    }
+
+    fn item(&mut self, raw: &RawItem, kind: &'static Kind, key_place: &Place) -> Option<Item> {
+        let value = match (kind, &raw.raw) {
+            (Kind::Table(keys), Raw::Table(table)) => Some(Value::Table(self.table(table, keys, key_place))),
+            (Kind::Map(of), Raw::Table(table)) => Some(Value::Table(self.map(table, of, key_place))),
+            (Kind::Tables(keys), Raw::List(items)) => Some(Value::List(self.tables(items, keys))),
+            _ if self.damage.touches(&raw.place) || matches!(raw.raw, Raw::Unreadable) => None,
+            (Kind::List { of, distinct, at_least }, Raw::List(items)) => {
+                self.list(items, of, *distinct, *at_least, &raw.place).map(Value::List)
+            }
+            (Kind::OrWord(word, _), Raw::Text(text)) if text == word => Some(Value::Text(text.clone())),
+            (Kind::OrWord(_, other), _) if !matches!(raw.raw, Raw::Text(_)) => {
+                return self.item(raw, other, key_place);
+            }
+            (kind, scalar) => {
+                let value = scalar_value(kind, scalar);
+                if value.is_none() {
+                    self.wrong(kind, raw);
+                }
+                value
+            }
+        }?;
+        Some(Item { place: raw.place.clone(), value })
+    }
+
+    fn map(&mut self, table: &RawTable, of: &'static Kind, place: &Place) -> Fields {
+        let mut entries = Vec::new();
+        for raw in &table.entries {
+            if let Some(item) = self.item(&raw.item, of, &raw.key_place) {
+                entries.push(Entry { key: raw.key.clone(), key_place: raw.key_place.clone(), item });
+            }
+        }
+        let whole = entries.len() == table.entries.len();
+        Fields { place: place.clone(), entries, whole }
+    }
+
+    fn tables(&mut self, items: &[RawItem], keys: &'static [Key]) -> Vec<Item> {
+        let mut tables = Vec::new();
+        for item in items {
+            if let Raw::Table(table) = &item.raw {
+                let value = Value::Table(self.table(table, keys, &item.place));
+                tables.push(Item { place: item.place.clone(), value });
+            } else {
+                let message = format!("this is {}, where a table is wanted", described(&item.raw));
+                self.faults.add(&item.place, message, "write a table for each of them");
+            }
+        }
+        tables
+    }
+
+    fn list(
+        &mut self,
+        raw: &[RawItem],
+        of: &'static Kind,
+        distinct: bool,
+        at_least: usize,
+        place: &Place,
+    ) -> Option<Vec<Item>> {
+        let items: Vec<_> = raw.iter().filter_map(|element| self.item(element, of, place)).collect();
+        if raw.len() < at_least {
+            let advice = format!("write {}", of.wanted());
+            self.faults.add(place, format!("this list needs at least {at_least} of them"), advice);
+        }
+        let mut seen = HashSet::new();
+        for item in &items {
+            if let Some((text, place)) = item.as_text().filter(|(text, _)| distinct && !seen.insert(*text)) {
+                self.faults.add(place, format!("{} is there twice", quoted(text)), "write it once");
+            }
+        }
+        (items.len() == raw.len() && raw.len() >= at_least).then_some(items)
+    }
+
+    fn wrong(&mut self, kind: &Kind, raw: &RawItem) {
+        let wanted = kind.wanted();
+        // A secret is never shown, and neither is what stands in its place.
+        let found = match (&raw.raw, kind) {
+            (Raw::Text(text), kind) if !matches!(kind, Kind::Secret | Kind::Text) => quoted(text),
+            (other, _) => described(other).to_owned(),
+        };
+        let advice = match (kind, &raw.raw) {
+            (Kind::Word(words), Raw::Text(text)) => nearest(text, words.iter().copied())
+                .map_or_else(|| format!("write {wanted}"), |near| format!("did you mean \"{near}\"?")),
+            _ => format!("write {wanted}"),
+        };
+        self.faults.add(&raw.place, format!("this is {found}, where {wanted} is wanted"), advice);
+    }
+}
+
+fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
+    match (kind, raw) {
+        (Kind::Text | Kind::Secret, Raw::Text(text)) => (!text.is_empty()).then(|| Value::Text(text.clone())),
+        (Kind::Word(words), Raw::Text(text)) => words.contains(&text.as_str()).then(|| Value::Text(text.clone())),
+        (Kind::Integer(least, most), Raw::Integer(integer)) => {
+            (least..=most).contains(&integer).then_some(Value::Integer(*integer))
+        }
+        (Kind::Duration { zero }, Raw::Text(text)) => seconds(text, *zero).map(Value::Integer),
+        (Kind::Size, Raw::Text(text)) => bytes(text).map(Value::Integer),
+        (Kind::Scalar, Raw::Text(text)) => Some(Value::Text(text.clone())),
+        (Kind::Scalar, Raw::Integer(integer)) => Some(Value::Integer(*integer)),
+        (Kind::Scalar, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
+        (Kind::Boolean | Kind::Scalar, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
+        _ => None,
+    }
+}
+
+/// A duration in seconds: a positive integer and one of `s m h d`; zero only where `zero` says so.
+#[must_use]
+pub fn seconds(text: &str, zero: bool) -> Option<i64> {
+    let unit = match text.chars().last()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number = positive_integer(text.get(..text.len() - 1)?)?;
+    let seconds = number.checked_mul(unit)?;
+    (seconds > 0 || (zero && text == "0s")).then_some(seconds)
+}
+
+fn bytes(text: &str) -> Option<i64> {
+    let (number, unit) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("B", 1)]
+        .into_iter()
+        .find_map(|(suffix, unit)| text.strip_suffix(suffix).map(|number| (number, unit)))?;
+    positive_integer(number)?.checked_mul(unit).filter(|bytes| *bytes > 0)
+}
+
+fn positive_integer(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn described(raw: &Raw) -> &'static str {
+    match raw {
+        Raw::Text(text) if text.is_empty() => "an empty string",
+        Raw::Text(_) => "a string",
+        Raw::Integer(_) => "an integer",
+        Raw::Float(_) => "a number",
+        Raw::Boolean(_) => "a boolean",
+        Raw::Datetime => "a date or a time",
+        Raw::List(_) => "a list",
+        Raw::Table(_) => "a table",
+        Raw::Unreadable => "unreadable",
+    }
+}

@@ -1,0 +1,202 @@
+//! What is wrong in a document that a person wrote: the place, the line with a caret, what to write instead. Must not
+//! know documents' meanings.
+
+use std::fmt::{Display, Formatter};
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// Where values come from: a file, or one environment variable.
+#[derive(Debug)]
+pub struct Source {
+    /// The path as it was given, or the variable's name.
+    pub name: String,
+    /// The file's text; none for a variable.
+    text: Option<String>,
+    /// Whether a report may show the lines: not where they may hold a secret.
+    shows_lines: bool,
+}
+
+impl Source {
+    /// A file whose lines may be shown.
+    #[must_use]
+    pub fn file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: Some(text.into()), shows_lines: true })
+    }
+
+    /// A file that may hold secrets: places are told, lines are not shown.
+    #[must_use]
+    pub fn confidential_file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: Some(text.into()), shows_lines: false })
+    }
+
+    /// An environment variable, or anything else that has a name and no lines.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), text: None, shows_lines: false })
+    }
+
+    /// The text; empty where there is none.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    #[must_use]
+    pub fn line_and_column(&self, byte: usize) -> (usize, usize) {
+        let before = self.text().get(..byte).unwrap_or(self.text());
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+}
+
+/// A place in a source.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Where.
+    pub source: Arc<Source>,
+    /// Which bytes of its text; none for the whole.
+    pub span: Option<Range<usize>>,
+}
+
+impl Place {
+    /// The whole of a source.
+    #[must_use]
+    pub fn whole(source: &Arc<Source>) -> Self {
+        Self { source: Arc::clone(source), span: None }
+    }
+
+    /// Some bytes of a source.
+    #[must_use]
+    pub fn of(source: &Arc<Source>, span: Range<usize>) -> Self {
+        Self { source: Arc::clone(source), span: Some(span) }
+    }
+
+    /// The line, from 1; 0 where the source has none.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.span.as_ref().map_or(0, |span| self.source.line_and_column(span.start).0)
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match &self.span {
+            Some(span) => {
+                let (line, column) = self.source.line_and_column(span.start);
+                write!(formatter, "{}:{line}:{column}", self.source.name)
+            }
+            None => formatter.write_str(&self.source.name),
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub message: String,
+    /// What to write instead.
+    pub advice: String,
+}
+
+impl Fault {
+    /// `path:line:column: what is wrong`, on one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!("{}: {}", self.place, self.message)
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let Some(span) = self.place.span.clone().filter(|_| self.place.source.shows_lines) else {
+            return write!(formatter, "error: {}\n  = help: {}", self.summary(), self.advice);
+        };
+        let snippet = Snippet::source(self.place.source.text())
+            .path(self.place.source.name.as_str())
+            .annotation(AnnotationKind::Primary.span(span));
+        let report = [Level::ERROR
+            .primary_title(self.message.as_str())
+            .element(snippet)
+            .element(Level::HELP.message(self.advice.as_str()))];
+        formatter.write_str(&Renderer::plain().render(&report))
+    }
+}
+
+/// Everything that is wrong, in the order of the places.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    /// Notes one more.
+    pub fn add(&mut self, place: &Place, message: impl Into<String>, advice: impl Into<String>) {
+        self.list.push(Fault { place: place.clone(), message: message.into(), advice: advice.into() });
+    }
+
+    /// Takes over all of another list.
+    pub fn append(&mut self, other: Self) {
+        self.list.extend(other.list);
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The faults, file by file, from the top.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<&Fault> {
+        let mut faults: Vec<_> = self.list.iter().collect();
+        faults.sort_by_key(|fault| fault.place.span.as_ref().map_or(0, |span| span.start));
+        faults
+    }
+
+    /// `value`, if nothing is wrong.
+    ///
+    /// # Errors
+    /// These faults, if something is.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl Display for Faults {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        for fault in self.in_order() {
+            writeln!(formatter, "{fault}\n")?;
+        }
+        let count = self.list.len();
+        write!(formatter, "{count} {} found", if count == 1 { "fault" } else { "faults" })
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The name in `known` that was probably meant, if one is near.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let far = 1 + name.chars().count() / 3;
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= far)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Somebody's text as it may be shown: in back ticks, control characters escaped, cut at 80 characters.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    let shown = shown.replace("\\\"", "\"").replace("\\'", "'");
+    if text.chars().count() > 80 { format!("`{shown}…`") } else { format!("`{shown}`") }
+}

@@ -1,0 +1,89 @@
+//! What a document may hold, as a table that can be walked. Must not know any document.
+
+/// One key of a table.
+#[derive(Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Whether the table is at fault without it.
+    pub required: bool,
+    /// One sentence for its reader.
+    pub about: &'static str,
+}
+
+impl Key {
+    /// A key that may be left out.
+    #[must_use]
+    pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, required: false, about }
+    }
+
+    /// A key that must be there.
+    #[must_use]
+    pub const fn required(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, required: true, about }
+    }
+}
+
+/// What a value is. Each kind knows how it is written, also in an environment variable.
+#[derive(Debug)]
+pub enum Kind {
+    /// A string that is not empty.
+    Text,
+    /// A string that is never shown, kept as it is.
+    Secret,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// `true` or `false`.
+    Boolean,
+    /// An integer from the first to the second.
+    Integer(i64, i64),
+    /// A positive integer and one of `s m h d`; read as seconds.
+    Duration {
+        /// Whether `0s` means something.
+        zero: bool,
+    },
+    /// An integer and `B`, `KiB` or `MiB`; read as bytes.
+    Size,
+    /// A list of these, none twice if it says so.
+    List {
+        /// What each element is.
+        of: &'static Kind,
+        /// Whether an element may not be there twice.
+        distinct: bool,
+        /// The fewest elements.
+        at_least: usize,
+    },
+    /// A table with these keys and no other.
+    Table(&'static [Key]),
+    /// A list of tables with these keys.
+    Tables(&'static [Key]),
+    /// A table whose keys are the writer's own.
+    Map(&'static Kind),
+    /// A string, a number or a boolean.
+    Scalar,
+    /// This word in place of the rest.
+    OrWord(&'static str, &'static Kind),
+}
+
+impl Kind {
+    /// What should have stood there, for a person.
+    #[must_use]
+    pub fn wanted(&self) -> String {
+        match self {
+            Self::Text | Self::Secret => "a string that is not empty, in quotes".to_owned(),
+            Self::Word(words) => words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" or "),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Integer(least, most) => format!("an integer from {least} to {most}"),
+            Self::Duration { .. } => "a duration: a positive integer and one of s, m, h, d, as in \"15m\"".to_owned(),
+            Self::Size => "a size: a positive integer and one of B, KiB, MiB, as in \"256KiB\"".to_owned(),
+            Self::List { of, .. } => format!("a list, each element {}", of.wanted()),
+            Self::Table(_) | Self::Map(_) => "a table".to_owned(),
+            Self::Tables(_) => "a list of tables".to_owned(),
+            Self::Scalar => "a string, a number, true or false".to_owned(),
+            Self::OrWord(word, kind) => format!("\"{word}\" or {}", kind.wanted()),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! A table of keys against a document that a person wrote: one walk finds all faults with their places and yields the
+//! values. Shared by the policy file and the settings; must not know what the keys mean.
+
+mod check;
+mod fault;
+mod key;
+mod read;
+
+pub use check::{Entry, Fields, Item, Value, check, seconds};
+pub use fault::{Fault, Faults, Place, Source, nearest, quoted};
+pub use key::{Key, Kind};
+pub use read::{Damage, Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};
