@@ -1,0 +1,267 @@
+//! From a policy file's text to a [`Policy`], every fault at once. Must not decide anything.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::member::MemberTemplate;
+use super::pattern::{Pattern, Placeholders, Use};
+use super::{Guest, Policy, Role, Rule, TtlBounds, file, inclusion, issuers};
+use crate::chat::{Permission, Rights, Ttl};
+use crate::schema::{Damage, Entry, Faults, Fields, Item, Place, Source, Value, check, nearest, quoted, read_toml};
+
+pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Result<Policy, Faults> {
+    let source = Source::file(name, text);
+    let mut faults = Faults::default();
+    let (document, damage) = read_toml(&source, &mut faults);
+    let fields = check(&document, file::KEYS, &damage, &mut faults);
+    let separator = fields.text("separator").and_then(|(text, _)| text.chars().next()).unwrap_or(':');
+    let mut compiler = Compiler { faults, damage, separator, placeholders: Placeholders::default() };
+
+    let ttl = compiler.ttl(&fields);
+    let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
+    let default_role = compiler.role_named(fields.table("defaults"), "role", &drafts);
+    let guest = compiler.guest(&fields, &drafts, ttl.map(|ttl| ttl.min));
+    let (member, member_place) = compiler.member(&fields);
+    let state = compiler.state(&fields);
+    let client_state = compiler.client_state(&fields, &state);
+    inclusion::circles(&drafts, &mut compiler.faults);
+    if !compiler.damage.structural {
+        let default_role = default_role.as_ref().map(|(role, place)| (*role, place));
+        let world = issuers::World { drafts: &drafts, aliases, placeholders: &compiler.placeholders };
+        world.check(default_role, member.as_ref(), &member_place, &mut compiler.faults);
+    }
+
+    let sha256 = format!("{:x}", Sha256::digest(text));
+    let policy = |ttl: TtlBounds, member: Pattern| Policy {
+        separator,
+        ttl,
+        member: MemberTemplate(member),
+        state,
+        client_state,
+        claimed: claimed(&drafts),
+        default_role: default_role.map(|(role, _)| role),
+        guest,
+        blocked: texts(fields.table("blocked").and_then(|blocked| blocked.list("members"))).collect(),
+        placeholders: compiler.placeholders,
+        sha256,
+        roles: roles(drafts),
+    };
+    match (ttl, member) {
+        (Some(ttl), Some(member)) => compiler.faults.or(policy(ttl, member)),
+        _ => Err(compiler.faults),
+    }
+}
+
+/// A role as it is being put together, with the places that later faults point to.
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) includes: Vec<(usize, Place)>,
+    /// The names that a session may claim it by.
+    pub(super) claimed_as: Vec<String>,
+    pub(super) issuers: Option<BTreeSet<String>>,
+    pub(super) allow: Vec<(Rule, Place)>,
+    deny: Vec<(Rule, Place)>,
+}
+
+pub(super) struct Compiler {
+    pub(super) faults: Faults,
+    damage: Damage,
+    separator: char,
+    pub(super) placeholders: Placeholders,
+}
+
+impl Compiler {
+    fn ttl(&mut self, fields: &Fields) -> Option<TtlBounds> {
+        let table = fields.table("ttl");
+        let mut bound = |name: &str, absent: i64| match table.and_then(|table| table.integer(name)) {
+            None => (Some(absent), table.map_or_else(|| fields.place.clone(), |table| table.place.clone())),
+            Some((seconds, place)) => (self.minutes(seconds, place), place.clone()),
+        };
+        let (default, default_place) = bound("default", 15);
+        let (max, max_place) = bound("max", 60);
+        let (min, _) = bound("min", 3);
+        let (default, max, min) = (default?, max?, min?);
+        if table.is_some_and(|table| !table.whole) {
+            return None;
+        }
+        let longest = i64::from(Ttl::MAX.minutes());
+        if max > longest {
+            self.faults.add(&max_place, "[ttl].max is over 30 days", "SignalWire takes at most \"30d\"");
+        }
+        if default > max {
+            let message = format!("[ttl].default ({default}m) is over [ttl].max ({max}m)");
+            self.faults.add(
+                &default_place,
+                message,
+                "write a shorter default or a longer max; absent, they are 15m and 1h",
+            );
+        }
+        if default < min {
+            let message = format!("[ttl].default ({default}m) is under [ttl].min ({min}m)");
+            self.faults.add(
+                &default_place,
+                message,
+                "write a longer default or a shorter min; absent, they are 15m and 3m",
+            );
+        }
+        Some(TtlBounds { default: clamped(default), max: clamped(max), min: clamped(min) })
+    }
+
+    /// Whole minutes, cut.
+    fn minutes(&mut self, seconds: i64, place: &Place) -> Option<i64> {
+        if seconds < 60 {
+            self.faults.add(place, "this is under one minute", "SignalWire counts in minutes: write \"1m\" or more");
+            return None;
+        }
+        Some(seconds / 60)
+    }
+
+    fn cap(&mut self, fields: &Fields, min: Option<Ttl>) -> Option<Ttl> {
+        let (seconds, place) = fields.integer("max_ttl")?;
+        let cap = clamped(self.minutes(seconds, place)?);
+        if let Some(min) = min.filter(|min| cap < *min) {
+            let message = format!("this cap ({cap}) is under [ttl].min ({min})");
+            self.faults.add(place, message, "a token under the minimum is never minted: write a longer cap");
+        }
+        Some(cap)
+    }
+
+    fn roles(&mut self, fields: &Fields, min: Option<Ttl>) -> Vec<Draft> {
+        let Some(table) = fields.table("roles") else { return Vec::new() };
+        if table.entries.is_empty() && self.damage.is_none() && table.whole {
+            let advice = "write one, as in [roles.customer.channels]";
+            self.faults.add(&table.place, "there is no role", advice);
+        }
+        let names: Vec<&str> = table.entries.iter().map(|entry| entry.key.as_str()).collect();
+        let complete = table.whole && !self.damage.structural;
+        let mut drafts = Vec::new();
+        for entry in &table.entries {
+            if let Some(role) = entry.item.as_table() {
+                drafts.push(self.role(entry, role, &names, complete, min));
+            }
+        }
+        drafts
+    }
+
+    fn role(&mut self, entry: &Entry, fields: &Fields, names: &[&str], complete: bool, min: Option<Ttl>) -> Draft {
+        if entry.key.is_empty() {
+            self.faults.add(&entry.key_place, "a role without a name", "give it one, as in [roles.customer]");
+        }
+        let max_ttl = self.cap(fields, min);
+        let mut includes = Vec::new();
+        for (name, place) in fields.list("includes").unwrap_or_default().iter().filter_map(Item::as_text) {
+            match names.iter().position(|known| *known == name) {
+                Some(index) => includes.push((index, place.clone())),
+                None if complete => self.unknown_role(name, place, names),
+                None => {}
+            }
+        }
+        let claimed_as =
+            fields.list("claimed_as").map_or_else(|| vec![entry.key.clone()], |list| texts(Some(list)).collect());
+        Draft {
+            name: entry.key.clone(),
+            place: entry.key_place.clone(),
+            includes,
+            claimed_as,
+            issuers: fields.list("issuers").map(|list| texts(Some(list)).collect()),
+            allow: self.rules(fields.table("channels"), Use::Allow, max_ttl),
+            deny: self.rules(fields.table("deny"), Use::Deny, None),
+        }
+    }
+
+    fn rules(&mut self, table: Option<&Fields>, wanted: Use, max_ttl: Option<Ttl>) -> Vec<(Rule, Place)> {
+        let mut rules = Vec::new();
+        for entry in table.iter().flat_map(|table| &table.entries) {
+            let rights = texts(entry_list(entry)).fold(Rights::NONE, |rights, word| {
+                let named = Permission::ALL.into_iter().find(|permission| permission.as_str() == word);
+                named.map_or(rights, |permission| rights.with(permission))
+            });
+            if let Some(pattern) = self.pattern(&entry.key, &entry.key_place, wanted) {
+                let rule = Rule { pattern, rights, max_ttl, line: entry.key_place.line() };
+                rules.push((rule, entry.key_place.clone()));
+            }
+        }
+        rules
+    }
+
+    pub(super) fn pattern(&mut self, text: &str, place: &Place, wanted: Use) -> Option<Pattern> {
+        match Pattern::parse(text, wanted, self.separator, &mut self.placeholders) {
+            Ok(pattern) => Some(pattern),
+            Err(found) => {
+                for fault in found {
+                    self.faults.add(place, format!("{}: {}", quoted(text), fault.message), fault.advice);
+                }
+                None
+            }
+        }
+    }
+
+    fn role_named(&mut self, fields: Option<&Fields>, key: &str, drafts: &[Draft]) -> Option<(usize, Place)> {
+        let (name, place) = fields?.text(key)?;
+        let found = drafts.iter().position(|draft| draft.name == name);
+        if found.is_none() && !self.damage.structural {
+            let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
+            self.unknown_role(name, place, &names);
+        }
+        found.map(|index| (index, place.clone()))
+    }
+
+    fn unknown_role(&mut self, name: &str, place: &Place, names: &[&str]) {
+        let advice = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => format!("the roles are {}", names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")),
+        };
+        self.faults.add(place, format!("there is no role {}", quoted(name)), advice);
+    }
+
+    fn guest(&mut self, fields: &Fields, drafts: &[Draft], min: Option<Ttl>) -> Option<Guest> {
+        let table = fields.table("guest");
+        let role = self.role_named(table, "role", drafts);
+        let max_ttl = table.and_then(|table| self.cap(table, min));
+        role.map(|(role, _)| Guest { role, max_ttl })
+    }
+}
+
+fn roles(drafts: Vec<Draft>) -> Vec<Role> {
+    let closures: Vec<_> = (0..drafts.len()).map(|role| inclusion::closure(role, &drafts)).collect();
+    let rule = |(rule, _): (Rule, Place)| rule;
+    drafts
+        .into_iter()
+        .zip(closures)
+        .map(|(draft, closure)| Role {
+            name: Arc::from(draft.name),
+            issuers: draft.issuers,
+            closure,
+            allow: draft.allow.into_iter().map(rule).collect(),
+            deny: draft.deny.into_iter().map(rule).collect(),
+        })
+        .collect()
+}
+
+fn claimed(drafts: &[Draft]) -> HashMap<String, Vec<usize>> {
+    let mut claimed: HashMap<String, Vec<usize>> = HashMap::new();
+    for (role, draft) in drafts.iter().enumerate() {
+        for name in &draft.claimed_as {
+            claimed.entry(name.clone()).or_default().push(role);
+        }
+    }
+    claimed
+}
+
+pub(super) fn texts(items: Option<&[Item]>) -> impl Iterator<Item = String> {
+    items.unwrap_or_default().iter().filter_map(|item| item.as_text().map(|(text, _)| text.to_owned()))
+}
+
+fn entry_list(entry: &Entry) -> Option<&[Item]> {
+    match &entry.item.value {
+        Value::List(items) => Some(items),
+        _ => None,
+    }
+}
+
+fn clamped(minutes: i64) -> Ttl {
+    u64::try_from(minutes).ok().and_then(Ttl::from_minutes).unwrap_or(Ttl::MAX)
+}

@@ -1,0 +1,220 @@
+//! The one evaluator, and the only place where a [`Grant`] is made. A pure function of the policy, the facts, the request
+//! and the time; must not know I/O, the clock, or any order of roles and rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::account::{Account, Denial, LimitedBy, NothingGranted, Right, TtlAccount, Verdict};
+use super::view::View;
+use super::{Policy, Role};
+use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Rights, Terms, Timestamp, Ttl};
+use crate::session::Session;
+
+/// Terms that the policy in force decided for a verified session: the only thing that can be minted.
+///
+/// It cannot be made outside of [`Policy::decide`], nor copied, nor read from anywhere:
+///
+/// ```compile_fail,E0451
+/// fn forge(terms: usher::chat::Terms) -> usher::policy::Grant {
+///     usher::policy::Grant { terms }
+/// }
+/// ```
+/// ```compile_fail,E0599
+/// fn copy(grant: &usher::policy::Grant) -> usher::policy::Grant {
+///     usher::policy::Grant::clone(grant)
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn read(json: &str) -> usher::policy::Grant {
+///     serde_json::from_str(json).unwrap()
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn nothing() -> usher::policy::Grant {
+///     std::mem::take::<usher::policy::Grant>(&mut unreachable!())
+/// }
+/// ```
+/// ```compile_fail,E0616
+/// fn widen(grant: &mut usher::policy::Grant) {
+///     grant.terms.channels.clear();
+/// }
+/// ```
+/// What is allowed, so that those above fail of what they should:
+/// ```
+/// fn look(grant: &usher::policy::Grant) -> usher::chat::Terms {
+///     grant.terms().clone()
+/// }
+/// fn read(json: &str) -> serde_json::Value {
+///     serde_json::from_str(json).unwrap()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Grant {
+    terms: Terms,
+}
+
+/// What was decided, and why.
+#[derive(Debug)]
+pub struct Decision {
+    /// Why.
+    pub account: Account,
+    /// What may be minted, or why nothing may.
+    pub grant: Result<Grant, Denial>,
+}
+
+impl Grant {
+    /// What the token shall carry; its serialization is the upstream body.
+    #[must_use]
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+}
+
+impl Policy {
+    /// Decides for a verified session. `latest_mint` is the latest moment at which the token may still be minted.
+    #[must_use]
+    pub fn decide(&self, session: &Session, ask: &Ask, latest_mint: Timestamp) -> Decision {
+        let account = self.evaluate(session.facts(), ask, latest_mint);
+        let grant = account.outcome.clone().map(|terms| Grant { terms });
+        Decision { account, grant }
+    }
+
+    /// Decides for facts that anybody may write down, and explains.
+    #[must_use]
+    pub fn evaluate(&self, facts: &Facts, ask: &Ask, now: Timestamp) -> Account {
+        let (roles, ignored_roles) = self.roles_of(facts);
+        let mut account = Account {
+            member_id: None,
+            roles: self.names_of(&roles),
+            ignored_roles,
+            rights: Vec::new(),
+            ttl: None,
+            decided_for: now,
+            outcome: Err(Denial::NothingGranted(NothingGranted::NoRight)),
+        };
+        account.outcome = self.terms(facts, ask, now, &roles, &mut account);
+        account
+    }
+
+    fn terms(
+        &self,
+        facts: &Facts,
+        ask: &Ask,
+        now: Timestamp,
+        roles: &BTreeSet<usize>,
+        account: &mut Account,
+    ) -> Result<Terms, Denial> {
+        let member_id: MemberId = self.member(facts)?;
+        account.member_id = Some(member_id.clone());
+        if facts.roles == ClaimedRoles::Withheld {
+            return Err(Denial::NothingGranted(NothingGranted::RolesWithheld));
+        }
+        let view = View::new(self, facts, roles);
+        let asked = match &ask.channels {
+            Some(channels) => channels.clone(),
+            None => view.concrete()?,
+        };
+        account.rights = view.judge(&asked);
+
+        let mut channels: BTreeMap<ChannelName, Rights> = BTreeMap::new();
+        for right in account.rights.iter().filter(|right| right.is_allowed()) {
+            let granted = channels.entry(right.channel.clone()).or_default();
+            *granted = granted.with(right.permission);
+        }
+        let refused = account.refused();
+        if ask.channels.is_some() && ask.mode == Mode::Strict && !refused.is_empty() {
+            return Err(Denial::ChannelsDenied(refused));
+        }
+        if channels.is_empty() {
+            return Err(Denial::NothingGranted(NothingGranted::NoRight));
+        }
+
+        let bounds = self.ttl(facts, ask.ttl, shortest(&account.rights), now);
+        account.ttl = Some(bounds);
+        let ttl = bounds.result.ok_or(Denial::SessionExpiring)?;
+        Ok(Terms { ttl, channels, member_id, state: self.merged_state(facts, ask) })
+    }
+
+    /// The least of all bounds, in whole minutes. `rights_cap`: the shortest-lived right's.
+    pub(super) fn ttl(&self, facts: &Facts, asked: Option<Ttl>, rights_cap: Option<Ttl>, now: Timestamp) -> TtlAccount {
+        let guest_cap = self.guest.as_ref().filter(|_| facts.issuer().is_none()).and_then(|guest| guest.max_ttl);
+        let policy = [rights_cap, guest_cap].into_iter().flatten().fold(self.ttl.max, Ttl::min);
+        let default = asked.is_none().then_some(self.ttl.default);
+        let session = facts.ends.map(|ends| now.millis_until(ends).div_euclid(60_000));
+
+        let bounds = [
+            (asked.map(minutes), LimitedBy::Request),
+            (default.map(minutes), LimitedBy::Default),
+            (Some(minutes(policy)), LimitedBy::Policy),
+            (session, LimitedBy::Session),
+        ];
+        let bounds = bounds.into_iter().filter_map(|(bound, name)| bound.map(|bound| (bound, name)));
+        // INVARIANT: the least of the bounds, and of equal ones the first.
+        let (least, limited_by) = bounds.min_by_key(|(bound, _)| *bound).unwrap_or((0, LimitedBy::Policy));
+        let enough = session.is_none_or(|left| left >= minutes(self.ttl.min));
+        let result = u64::try_from(least).ok().and_then(Ttl::from_minutes).filter(|_| enough);
+        TtlAccount { request: asked, default, policy, session, result, limited_by }
+    }
+
+    /// The session's roles, included ones too, and the claimed names that count for nothing.
+    pub(super) fn roles_of(&self, facts: &Facts) -> (BTreeSet<usize>, Vec<String>) {
+        let Some(alias) = facts.issuer() else {
+            return (self.guest.as_ref().map(|guest| self.closure(guest.role)).unwrap_or_default(), Vec::new());
+        };
+        let mut roles = BTreeSet::new();
+        let mut ignored = Vec::new();
+        let ClaimedRoles::Names(claimed) = &facts.roles else { return (roles, ignored) };
+        for name in claimed {
+            let known: Vec<usize> = self
+                .claimed
+                .get(name)
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|role| self.role(*role).is_some_and(|role| role.is_for(alias)))
+                .collect();
+            if known.is_empty() {
+                ignored.push(name.clone());
+            }
+            roles.extend(known.into_iter().flat_map(|role| self.closure(role)));
+        }
+        if roles.is_empty() {
+            let default = self.default_role.filter(|role| self.role(*role).is_some_and(|role| role.is_for(alias)));
+            roles = default.map(|role| self.closure(role)).unwrap_or_default();
+        }
+        (roles, ignored)
+    }
+
+    pub(super) fn names_of(&self, roles: &BTreeSet<usize>) -> Vec<std::sync::Arc<str>> {
+        let mut names: Vec<_> =
+            roles.iter().filter_map(|role| self.role(*role)).map(|role| role.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    fn closure(&self, role: usize) -> BTreeSet<usize> {
+        self.role(role).map(|role| role.closure.iter().copied().collect()).unwrap_or_default()
+    }
+
+    pub(super) fn role(&self, role: usize) -> Option<&Role> {
+        self.roles.get(role)
+    }
+}
+
+/// The shortest-lived granted right's cap.
+fn shortest(rights: &[Right]) -> Option<Ttl> {
+    let caps = rights.iter().filter_map(|right| match right.verdict {
+        Verdict::Allowed { cap, .. } => cap,
+        Verdict::Denied { .. } | Verdict::NoRule => None,
+    });
+    caps.min()
+}
+
+fn minutes(ttl: Ttl) -> i64 {
+    i64::from(ttl.minutes())
+}
+
+impl Role {
+    fn is_for(&self, alias: &str) -> bool {
+        self.issuers.as_ref().is_none_or(|issuers| issuers.contains(alias))
+    }
+}

@@ -1,0 +1,110 @@
+//! The member id and the member state, from the claims. Must not know channels.
+
+use serde_json::Value;
+
+use super::Policy;
+use super::account::{Denial, NothingGranted};
+use super::pattern::{Pattern, Segment};
+use super::value::Placeholder;
+use crate::chat::{Ask, Conditions, Facts, MemberId, Object, Who, serialized_chars};
+
+/// The most characters that a claim may have in the state, as compact JSON.
+pub(super) const MAX_STATE_VALUE_CHARS: usize = 256;
+
+/// How member ids are written: literals and placeholders, at least one of them a claim.
+#[derive(Debug)]
+pub(super) struct MemberTemplate(pub(super) Pattern);
+
+/// One key of the state.
+#[derive(Debug)]
+pub(super) enum StateValue {
+    Constant(Value),
+    Claim(Placeholder),
+}
+
+impl StateValue {
+    /// The most characters that it can have, as compact JSON.
+    pub(super) fn most_chars(&self) -> usize {
+        match self {
+            Self::Constant(value) => serialized_chars(value),
+            Self::Claim(_) => MAX_STATE_VALUE_CHARS,
+        }
+    }
+
+    fn of(&self, facts: &Facts) -> Option<Value> {
+        match self {
+            Self::Constant(value) => Some(value.clone()),
+            Self::Claim(placeholder) => placeholder.plain_value(facts).filter(|value| {
+                let kind = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
+                kind && serialized_chars(value) <= MAX_STATE_VALUE_CHARS
+            }),
+        }
+    }
+}
+
+impl Policy {
+    /// Who a token for these facts would be for.
+    ///
+    /// # Errors
+    /// [`Denial::NothingGranted`] where the template cannot be filled with exactly one value each,
+    /// [`Denial::SessionRevoked`] for a blocked member, [`Denial::GuestsRefused`] for a guest where there is no `[guest]`.
+    pub fn member(&self, facts: &Facts) -> Result<MemberId, Denial> {
+        if let Who::Guest { fresh } = facts.who {
+            return if self.admits_guests() { Ok(MemberId::guest(fresh)) } else { Err(Denial::GuestsRefused) };
+        }
+        let id = self.fill_member(facts).map_err(|why| Denial::NothingGranted(NothingGranted::NoMemberId(why)))?;
+        if self.blocked.contains(id.as_str()) {
+            return Err(Denial::SessionRevoked);
+        }
+        Ok(id)
+    }
+
+    /// What a request by this member must keep to. `narrow`: whether the operator lets clients ask for that mode.
+    #[must_use]
+    pub fn conditions<'a>(&'a self, facts: &Facts, member_id: &'a MemberId, narrow: bool) -> Conditions<'a> {
+        Conditions {
+            member_id,
+            client_state: &self.client_state,
+            state: self.state_of(facts),
+            min_ttl: self.ttl.min,
+            narrow,
+        }
+    }
+
+    /// The state that goes upstream: the policy's, and of the client's only the keys that it may set.
+    pub(super) fn merged_state(&self, facts: &Facts, ask: &Ask) -> Object {
+        let mut state = self.state_of(facts);
+        for (key, value) in &ask.state {
+            // INVARIANT: no key of the policy's own is in `client_state` (a fault of the file), so none is overridden.
+            if self.client_state.contains(key) {
+                state.insert(key.clone(), value.clone());
+            }
+        }
+        state
+    }
+
+    fn state_of(&self, facts: &Facts) -> Object {
+        self.state.iter().filter_map(|(key, value)| Some((key.clone(), value.of(facts)?))).collect()
+    }
+
+    fn fill_member(&self, facts: &Facts) -> Result<MemberId, String> {
+        let mut parts = Vec::new();
+        for segment in &self.member.0.segments {
+            match segment {
+                Segment::Literal(literal) => parts.push(literal.clone()),
+                Segment::Placeholder(index) => {
+                    let Some(placeholder) = self.placeholders.get(*index) else { continue };
+                    let values = placeholder.values(facts, self.separator);
+                    match values.fitting.as_slice() {
+                        [one] if values.given == 1 => parts.push(one.clone()),
+                        _ => {
+                            return Err(format!("`{}` does not hold exactly one value that fits", placeholder.claim()));
+                        }
+                    }
+                }
+                Segment::One | Segment::Rest => {}
+            }
+        }
+        MemberId::parse(&parts.join(&self.separator.to_string())).map_err(|fault| fault.to_string())
+    }
+}

@@ -1,0 +1,135 @@
+//! The policy: a file to a [`Policy`], and `(Policy, Session, Ask, now)` to a [`Grant`] or a [`Denial`]. Must not know
+//! async, I/O, the clock, HTTP or how a session was verified.
+//!
+//! ```text
+//! file.rs      the keys that a policy file may have
+//! pattern.rs   "support:{sub}" → segments; which asked names it matches
+//! value.rs     a placeholder and the claims → values, all fitting or not
+//! member.rs    the member id and the state, from claims
+//! compile.rs   the checked file → a Policy, every fault at once
+//! identity.rs  the same for [member]
+//! inclusion.rs the same for `includes`: whom a role brings along, circles
+//! issuers.rs   what several issuers need, so that two name spaces stay two
+//! view.rs      the rules as one session meets them, and what becomes of one right
+//! decide.rs    the one evaluator, and the only place where a Grant is made
+//! account.rs   why: what the evaluator found, right by right
+//! overview.rs  what a session may have, without asking for it
+//! ```
+
+mod account;
+mod compile;
+mod decide;
+mod file;
+mod identity;
+mod inclusion;
+mod issuers;
+mod member;
+mod overview;
+mod pattern;
+mod value;
+mod view;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use member::{MemberTemplate, StateValue};
+use pattern::{Pattern, Placeholders};
+
+use crate::chat::{Facts, Object, Rights, Ttl};
+use crate::schema::Faults;
+
+pub use account::{Account, Denial, LimitedBy, NothingGranted, Refused, Right, RuleRef, TtlAccount, Verdict};
+pub use decide::{Decision, Grant};
+pub use file::KEYS;
+pub use overview::{Overview, PatternRights};
+
+/// A policy in force: compiled once, immutable. That one exists means that its file had no fault.
+#[derive(Debug)]
+pub struct Policy {
+    separator: char,
+    ttl: TtlBounds,
+    member: MemberTemplate,
+    state: Vec<(String, StateValue)>,
+    client_state: BTreeSet<String>,
+    roles: Vec<Role>,
+    /// From a claimed name to the roles that it stands for.
+    claimed: HashMap<String, Vec<usize>>,
+    default_role: Option<usize>,
+    guest: Option<Guest>,
+    blocked: HashSet<String>,
+    placeholders: Placeholders,
+    sha256: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct TtlBounds {
+    default: Ttl,
+    max: Ttl,
+    min: Ttl,
+}
+
+#[derive(Debug)]
+struct Guest {
+    role: usize,
+    max_ttl: Option<Ttl>,
+}
+
+#[derive(Debug)]
+struct Role {
+    name: Arc<str>,
+    /// The aliases whose sessions may claim it; none: every alias.
+    issuers: Option<BTreeSet<String>>,
+    /// This role and all that it includes, directly or not; sorted.
+    closure: Vec<usize>,
+    allow: Vec<Rule>,
+    deny: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    pattern: Pattern,
+    rights: Rights,
+    /// The cap of the table that it stands in; a deny has none.
+    max_ttl: Option<Ttl>,
+    line: usize,
+}
+
+impl Policy {
+    /// Compiles a policy file's text. `name` is how reports call the file; `aliases` are those of the configured issuers
+    /// (none known, as for `usher check --policy`: those that the file itself names).
+    ///
+    /// # Errors
+    /// Every fault in the file, each with its place, the line and what to write instead.
+    pub fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Result<Self, Faults> {
+        compile::compile(name, text, aliases)
+    }
+
+    /// The roles in the order of the file: name, number of allow rules, number of deny rules.
+    pub fn roles(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        self.roles.iter().map(|role| (&*role.name, role.allow.len(), role.deny.len()))
+    }
+
+    /// Whether somebody without any credential is let in.
+    #[must_use]
+    pub fn admits_guests(&self) -> bool {
+        self.guest.is_some()
+    }
+
+    /// Of a session's claims those that the policy reads, by the names that the file has for them: `sub`, `/tenant/id`.
+    #[must_use]
+    pub fn claims_of(&self, facts: &Facts) -> Object {
+        let in_state = self.state.iter().filter_map(|(_, value)| match value {
+            StateValue::Claim(placeholder) => Some(placeholder),
+            StateValue::Constant(_) => None,
+        });
+        let read = self.placeholders.iter().chain(in_state);
+        read.filter_map(|placeholder| Some((placeholder.claim().to_owned(), placeholder.claim_of(facts)?.clone())))
+            .collect()
+    }
+
+    /// The SHA-256 of the file's bytes, in lower-case hex.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}

@@ -1,0 +1,244 @@
+//! Patterns: from `"support:{sub}"` to segments, and which asked names they match. Must not know claims or rights.
+
+use super::value::Placeholder;
+use crate::chat::ChannelName;
+
+/// A channel pattern, split into segments before anything is ever filled in.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    /// As the file has it.
+    pub(super) text: std::sync::Arc<str>,
+    pub(super) segments: Vec<Segment>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Segment {
+    Literal(String),
+    /// One whole non-empty segment: `*`.
+    One,
+    /// One or more non-empty segments, at the end only: `**`.
+    Rest,
+    /// By its place in [`Placeholders`].
+    Placeholder(usize),
+}
+
+/// Every different placeholder of a policy once, so that each is resolved once a decision.
+#[derive(Debug, Default)]
+pub(super) struct Placeholders(Vec<Placeholder>);
+
+/// What is wrong with a pattern, and what to write instead.
+#[derive(Debug, PartialEq)]
+pub(super) struct PatternFault {
+    pub(super) message: String,
+    pub(super) advice: String,
+}
+
+/// What a pattern is for: they have different rules for how they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Allow,
+    Deny,
+    Member,
+}
+
+impl Placeholders {
+    pub(super) fn get(&self, index: usize) -> Option<&Placeholder> {
+        self.0.get(index)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Placeholder> {
+        self.0.iter()
+    }
+
+    pub(super) fn intern(&mut self, placeholder: Placeholder) -> usize {
+        if let Some(index) = self.0.iter().position(|known| *known == placeholder) {
+            return index;
+        }
+        self.0.push(placeholder);
+        self.0.len() - 1
+    }
+}
+
+impl Pattern {
+    /// Reads a pattern for one use of it.
+    pub(super) fn parse(
+        text: &str,
+        wanted: Use,
+        separator: char,
+        placeholders: &mut Placeholders,
+    ) -> Result<Self, Vec<PatternFault>> {
+        let mut faults = Vec::new();
+        let mut segments = Vec::new();
+        let pieces = split(text, separator).map_err(|fault| vec![fault])?;
+        let last = pieces.len() - 1;
+        for (index, pieces) in pieces.iter().enumerate() {
+            match segment(pieces, index == last, separator, placeholders) {
+                Ok(segment) => segments.push(segment),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() {
+            check_whole(text, &segments, wanted, separator, placeholders, &mut faults);
+        }
+        if faults.is_empty() { Ok(Self { text: text.into(), segments }) } else { Err(faults) }
+    }
+
+    /// Whether it names channels one by one: no `*`, no `**`.
+    pub(super) fn is_concrete(&self) -> bool {
+        !self.segments.iter().any(|segment| matches!(segment, Segment::One | Segment::Rest))
+    }
+
+    /// Whether it is `**`: everything.
+    pub(super) fn is_everything(&self) -> bool {
+        self.segments == [Segment::Rest]
+    }
+
+    pub(super) fn placeholders(&self) -> impl Iterator<Item = usize> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Placeholder(index) => Some(*index),
+            _ => None,
+        })
+    }
+
+    /// Whether a name, split at the separator, matches; `fits` says whether a segment is among a placeholder's values.
+    pub(super) fn matches(&self, name: &[&str], fits: impl Fn(usize, &str) -> bool) -> bool {
+        let mut rest = name;
+        for segment in &self.segments {
+            if *segment == Segment::Rest {
+                return !rest.is_empty() && rest.iter().all(|part| !part.is_empty());
+            }
+            let Some((part, after)) = rest.split_first() else { return false };
+            let matched = match segment {
+                Segment::Literal(literal) => literal == part,
+                Segment::One | Segment::Rest => !part.is_empty(),
+                Segment::Placeholder(index) => !part.is_empty() && fits(*index, part),
+            };
+            if !matched {
+                return false;
+            }
+            rest = after;
+        }
+        rest.is_empty()
+    }
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Braces(&'a str),
+}
+
+/// Braces first, then the separator: `{https://example.com/org}` is one placeholder.
+fn split(text: &str, separator: char) -> Result<Vec<Vec<Piece<'_>>>, PatternFault> {
+    let mut segments = vec![Vec::new()];
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let used = if first == '{' {
+            let Some(end) = rest.find('}') else {
+                return fault("a `{` is never closed", "write a placeholder as {sub} or {/tenant/id}");
+            };
+            push(&mut segments, Piece::Braces(rest.get(1..end).unwrap_or_default()));
+            end + 1
+        } else if first == '}' {
+            return fault("a `}` without its `{`", "write a placeholder as {sub} or {/tenant/id}");
+        } else if first == separator {
+            segments.push(Vec::new());
+            first.len_utf8()
+        } else {
+            let end = rest.find(['{', '}', separator]).unwrap_or(rest.len());
+            push(&mut segments, Piece::Text(rest.get(..end).unwrap_or_default()));
+            end
+        };
+        rest = rest.get(used..).unwrap_or_default();
+    }
+    Ok(segments)
+}
+
+fn push<'a>(segments: &mut [Vec<Piece<'a>>], piece: Piece<'a>) {
+    if let Some(segment) = segments.last_mut() {
+        segment.push(piece);
+    }
+}
+
+fn segment(
+    pieces: &[Piece<'_>],
+    is_last: bool,
+    separator: char,
+    placeholders: &mut Placeholders,
+) -> Result<Segment, PatternFault> {
+    match pieces {
+        [] => fault("a segment is empty", format!("write something on both sides of each `{separator}`")),
+        [Piece::Braces(body)] => Placeholder::parse(body, separator)
+            .map(|placeholder| Segment::Placeholder(placeholders.intern(placeholder))),
+        [Piece::Text("*")] => Ok(Segment::One),
+        [Piece::Text("**")] if is_last => Ok(Segment::Rest),
+        [Piece::Text("**")] => {
+            fault("`**` stands before the end", "use `**` as the last segment, or `*` for one segment")
+        }
+        [Piece::Text(text)] if text.contains('*') => {
+            fault("a `*` beside other text", format!("a wildcard is a whole segment: set it off with `{separator}`"))
+        }
+        [Piece::Text(text)] if text.contains(ChannelName::is_control) => {
+            fault("a control character, which no channel name holds", "take it out")
+        }
+        [Piece::Text(text)] => Ok(Segment::Literal((*text).to_owned())),
+        _ => {
+            let advice = format!("a placeholder is a whole segment: set it off with `{separator}`");
+            fault("a placeholder beside other text in one segment", advice)
+        }
+    }
+}
+
+fn check_whole(
+    text: &str,
+    segments: &[Segment],
+    wanted: Use,
+    separator: char,
+    placeholders: &Placeholders,
+    faults: &mut Vec<PatternFault>,
+) {
+    let mut add = |message: &str, advice: String| faults.push(PatternFault { message: message.to_owned(), advice });
+    if wanted == Use::Member {
+        if segments.iter().any(|segment| matches!(segment, Segment::One | Segment::Rest)) {
+            add("a member id has no wildcard", "write literals and placeholders, as in {sub} or user:{sub}".to_owned());
+        }
+        return;
+    }
+    if wanted == Use::Allow {
+        if !matches!(segments.first(), Some(Segment::Literal(_))) {
+            let advice =
+                format!("begin with a literal, as in `support{separator}…`, so that no claim reaches elsewhere");
+            add("the first segment is no literal", advice);
+        }
+        if text.starts_with(ChannelName::RESERVED_PREFIX) {
+            add("channels that start with `sw_` are SignalWire's own", "choose another name".to_owned());
+        }
+    }
+    let begins_blank =
+        matches!(segments.first(), Some(Segment::Literal(first)) if first.starts_with(char::is_whitespace));
+    let ends_blank = matches!(segments.last(), Some(Segment::Literal(last)) if last.ends_with(char::is_whitespace));
+    if begins_blank || ends_blank {
+        add("no channel name starts or ends with white space", "take the white space out".to_owned());
+    }
+    if least_chars(segments, placeholders) > ChannelName::MAX_CHARS {
+        add("no channel name is that long", "a channel name has at most 250 characters".to_owned());
+    }
+}
+
+/// The fewest characters that a name which matches can have.
+fn least_chars(segments: &[Segment], placeholders: &Placeholders) -> usize {
+    let separators = segments.len().saturating_sub(1);
+    let parts = segments.iter().map(|segment| match segment {
+        Segment::Literal(literal) => literal.chars().count(),
+        Segment::One | Segment::Rest => 1,
+        Segment::Placeholder(index) => placeholders.get(*index).map_or(1, Placeholder::least_chars),
+    });
+    separators + parts.sum::<usize>()
+}
+
+pub(super) fn fault<T>(message: impl Into<String>, advice: impl Into<String>) -> Result<T, PatternFault> {
+    Err(PatternFault { message: message.into(), advice: advice.into() })
+}
