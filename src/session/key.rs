@@ -1,0 +1,217 @@
+//! One key that verifies, pinned to one algorithm (RFC 8725 §3.1). Must not know tokens or where the key was found.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use secrecy::{ExposeSecret, SecretSlice};
+use serde_json::Value;
+
+/// The least bits of an RSA key (RFC 7518 §3.3).
+const MIN_RSA_BITS: usize = 2_048;
+
+/// A signature algorithm that a session may have (RFC 7518 §3.1, RFC 8037). `none` is none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Algorithm(jsonwebtoken::Algorithm);
+
+/// A key, and the one algorithm that it verifies.
+pub(super) struct Key {
+    pub(super) kid: Option<String>,
+    pub(super) algorithm: Algorithm,
+    verifying: DecodingKey,
+}
+
+/// Why a key is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("it is no key that can be read")]
+    Unreadable,
+    #[error("it is a private key: give the public one")]
+    Private,
+    #[error("symmetric keys come by `secret` only")]
+    Symmetric,
+    #[error("its `use` is not `sig`")]
+    Use,
+    #[error("its `key_ops` do not hold `verify`")]
+    Operations,
+    #[error("its curve or type is not supported")]
+    Curve,
+    #[error("an RSA key has at least 2048 bits, and this one has {0}")]
+    TooFewBits(usize),
+    #[error("none of the algorithms {0} fits it")]
+    NoAlgorithmFits(String),
+    #[error("a single key has one algorithm, and {0} of those that are listed fit it")]
+    SeveralAlgorithms(usize),
+    #[error("a secret for {0} has at least {1} bytes (RFC 7518 §3.2), and this one has {2}")]
+    SecretTooShort(&'static str, usize, usize),
+}
+
+/// What sort of key it is, as far as algorithms go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Secret,
+    Rsa,
+    P256,
+    P384,
+    Ed25519,
+}
+
+impl Algorithm {
+    /// Every one of them, by its name in RFC 7518 and RFC 8037.
+    pub const NAMES: [&str; 12] =
+        ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
+    /// By its name, in exactly that case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMES.contains(&name).then(|| name.parse().ok().map(Self)).flatten()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let own = format!("{:?}", self.0);
+        Self::NAMES.into_iter().find(|name| *name == own).unwrap_or("unknown")
+    }
+
+    fn fits(self, shape: Shape) -> bool {
+        use jsonwebtoken::Algorithm as A;
+        matches!(
+            (shape, self.0),
+            (Shape::Secret, A::HS256 | A::HS384 | A::HS512)
+                | (Shape::Rsa, A::RS256 | A::RS384 | A::RS512 | A::PS256 | A::PS384 | A::PS512)
+                | (Shape::P256, A::ES256)
+                | (Shape::P384, A::ES384)
+                | (Shape::Ed25519, A::EdDSA)
+        )
+    }
+
+    /// RFC 7518 §3.2: a secret is at least as long as the hash.
+    fn least_secret_bytes(self) -> usize {
+        match self.0 {
+            jsonwebtoken::Algorithm::HS384 => 48,
+            jsonwebtoken::Algorithm::HS512 => 64,
+            _ => 32,
+        }
+    }
+}
+
+impl Shape {
+    fn usual(self) -> Algorithm {
+        Algorithm(match self {
+            Self::Secret => jsonwebtoken::Algorithm::HS256,
+            Self::Rsa => jsonwebtoken::Algorithm::RS256,
+            Self::P256 => jsonwebtoken::Algorithm::ES256,
+            Self::P384 => jsonwebtoken::Algorithm::ES384,
+            Self::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
+        })
+    }
+}
+
+impl Key {
+    /// A shared secret.
+    pub(super) fn from_secret(secret: &SecretSlice<u8>, allowed: &[Algorithm]) -> Result<Self, Unusable> {
+        let algorithm = the_one(Shape::Secret, allowed)?;
+        let bytes = secret.expose_secret();
+        let least = algorithm.least_secret_bytes();
+        if bytes.len() < least {
+            return Err(Unusable::SecretTooShort(algorithm.name(), least, bytes.len()));
+        }
+        Ok(Self { kid: None, algorithm, verifying: DecodingKey::from_secret(bytes) })
+    }
+
+    /// One public key as PEM (RFC 7468 §13, or PKCS #1).
+    pub(super) fn from_pem(pem: &[u8], allowed: &[Algorithm]) -> Result<Self, Unusable> {
+        if String::from_utf8_lossy(pem).contains("PRIVATE KEY-----") {
+            return Err(Unusable::Private);
+        }
+        let readers = [DecodingKey::from_rsa_pem, DecodingKey::from_ec_pem, DecodingKey::from_ed_pem];
+        let verifying = readers.iter().find_map(|read| read(pem).ok()).ok_or(Unusable::Unreadable)?;
+        let jwk = Jwk::from_decoding_key(&verifying, None).map_err(|_| Unusable::Unreadable)?;
+        let algorithm = the_one(shape(&jwk)?, allowed)?;
+        Ok(Self { kid: None, algorithm, verifying })
+    }
+
+    /// One entry of a JWK Set (RFC 7517 §4).
+    pub(super) fn from_jwk(jwk: &Value, allowed: &[Algorithm]) -> Result<Self, Unusable> {
+        if jwk.get("kty").and_then(Value::as_str) == Some("oct") {
+            return Err(Unusable::Symmetric);
+        }
+        if jwk.get("d").is_some() {
+            return Err(Unusable::Private);
+        }
+        let jwk: Jwk = serde_json::from_value(jwk.clone()).map_err(|_| Unusable::Unreadable)?;
+        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return Err(Unusable::Use);
+        }
+        if jwk.common.key_operations.as_ref().is_some_and(|operations| !operations.contains(&KeyOperations::Verify)) {
+            return Err(Unusable::Operations);
+        }
+        let shape = shape(&jwk)?;
+        let algorithm = match jwk.common.key_algorithm {
+            Some(own) => {
+                let own = own.to_string();
+                let fits = |algorithm: &Algorithm| {
+                    algorithm.fits(shape) && (allowed.is_empty() || allowed.contains(algorithm))
+                };
+                Algorithm::parse(&own).filter(fits).ok_or(Unusable::NoAlgorithmFits(own))?
+            }
+            None => pinned(shape, allowed)?,
+        };
+        let verifying = DecodingKey::from_jwk(&jwk).map_err(|_| Unusable::Unreadable)?;
+        Ok(Self { kid: jwk.common.key_id, algorithm, verifying })
+    }
+
+    /// Whether the signature over `signing_input` is this key's, by its one algorithm.
+    pub(super) fn verifies(&self, signing_input: &str, signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, signing_input.as_bytes(), &self.verifying, self.algorithm.0)
+            .unwrap_or(false)
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Key")
+            .field("kid", &self.kid)
+            .field("algorithm", &self.algorithm.name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The algorithm of a key that does not say its own: the first allowed one that fits, or the usual one.
+fn pinned(shape: Shape, allowed: &[Algorithm]) -> Result<Algorithm, Unusable> {
+    if allowed.is_empty() {
+        return Ok(shape.usual());
+    }
+    let names = || allowed.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
+    allowed.iter().copied().find(|algorithm| algorithm.fits(shape)).ok_or_else(|| Unusable::NoAlgorithmFits(names()))
+}
+
+/// The same for a key that stands alone, where a second algorithm could only be a mistake.
+fn the_one(shape: Shape, allowed: &[Algorithm]) -> Result<Algorithm, Unusable> {
+    match allowed.iter().filter(|algorithm| algorithm.fits(shape)).count() {
+        0 | 1 => pinned(shape, allowed),
+        several => Err(Unusable::SeveralAlgorithms(several)),
+    }
+}
+
+fn shape(jwk: &Jwk) -> Result<Shape, Unusable> {
+    match &jwk.algorithm {
+        AlgorithmParameters::RSA(rsa) => {
+            let bits = bits(&rsa.n).ok_or(Unusable::Unreadable)?;
+            if bits < MIN_RSA_BITS { Err(Unusable::TooFewBits(bits)) } else { Ok(Shape::Rsa) }
+        }
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => Ok(Shape::P256),
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P384 => Ok(Shape::P384),
+        AlgorithmParameters::OctetKeyPair(pair) if pair.curve == EllipticCurve::Ed25519 => Ok(Shape::Ed25519),
+        _ => Err(Unusable::Curve),
+    }
+}
+
+fn bits(modulus: &str) -> Option<usize> {
+    let bytes = URL_SAFE_NO_PAD.decode(modulus.trim_end_matches('=')).ok()?;
+    let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+    let first = significant.first()?;
+    Some(significant.len() * 8 - first.leading_zeros() as usize)
+}

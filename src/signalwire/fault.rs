@@ -1,0 +1,75 @@
+//! What can go wrong with SignalWire, by what it means for whoever waits. Must not know HTTP's server side.
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum MintFault {
+    /// The grant is somebody else's than the admission: a bug of ours, and nothing is sent.
+    #[error("the grant and the admission are not the same member's")]
+    OtherMember,
+    /// Refused, reset, cut, DNS, TLS, a connect time-out.
+    #[error("SignalWire cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// Its 5xx.
+    #[error("SignalWire is failing (HTTP {0})")]
+    Failing(u16),
+    /// Its 429.
+    #[error("SignalWire is limiting our rate")]
+    RateLimited {
+        /// Its `Retry-After`, in seconds.
+        retry_after: Option<u64>,
+    },
+    /// No answer in time.
+    #[error("SignalWire did not answer in time")]
+    Timeout,
+    /// Its 401 and 403: our credentials are wrong or lack the *Chat* scope.
+    #[error("SignalWire refuses our credentials (HTTP {0}): check project_id, api_token and the token's Chat scope")]
+    Credentials(u16),
+    /// Its 422: a request of ours that it does not take.
+    #[error("SignalWire refuses the request (HTTP 422, {0})")]
+    Refused(String),
+    /// Any other status.
+    #[error("SignalWire answered HTTP {0}, which is no answer to this request")]
+    Unexpected(u16),
+    /// Not HTTP, not JSON, no token in it.
+    #[error("SignalWire's answer is not one: {0}")]
+    Nonsense(&'static str),
+}
+
+impl MintFault {
+    /// The status that SignalWire answered with, where it did.
+    #[must_use]
+    pub fn upstream_status(&self) -> Option<u16> {
+        match self {
+            Self::Failing(status) | Self::Credentials(status) | Self::Unexpected(status) => Some(*status),
+            Self::RateLimited { .. } => Some(429),
+            Self::Refused(_) => Some(422),
+            Self::OtherMember | Self::Unreachable(_) | Self::Timeout | Self::Nonsense(_) => None,
+        }
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildFault {
+    /// `ca_file` cannot be read.
+    #[error("signalwire.ca_file: {path} cannot be read")]
+    CaFile {
+        /// As it was set.
+        path: String,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// `ca_file` holds no certificate.
+    #[error("signalwire.ca_file: {path} holds no certificate as PEM")]
+    NoCertificate {
+        /// As it was set.
+        path: String,
+    },
+    /// The credentials cannot stand in a header.
+    #[error("signalwire.project_id or signalwire.api_token holds what no HTTP header can")]
+    Credentials,
+    /// No TLS, mostly for want of CA certificates.
+    #[error("no HTTPS client can be had; on a machine without CA certificates, install them or set signalwire.ca_file")]
+    Tls(#[source] reqwest::Error),
+}
