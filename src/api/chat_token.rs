@@ -1,0 +1,183 @@
+//! `POST /chat-token`: the whole story, in the order of the checks. What it takes at each step only the step before can
+//! give, so leaving one out does not compile.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use rand::Rng as _;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::problem::{DeniedRow, Problem, denied_rows};
+use super::{App, Code, Context, body};
+use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp, causes};
+use crate::limits::Admitted;
+use crate::ops::audit::{AuditEvent, Outcome};
+use crate::ops::clock;
+use crate::policy::{Grant, LimitedBy, Policy, Refused};
+use crate::session::Session;
+
+/// The seconds before a token's end that the browser SDK spends on refreshing it.
+const REFRESH_WINDOW: i64 = 120;
+/// The soonest that anybody is told to come back, in seconds.
+const SOONEST_REFRESH: i64 = 30;
+
+pub(super) async fn post(
+    State(app): State<App>,
+    Extension(context): Extension<Context>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (head, body) = request.into_parts();
+    let policy = app.0.policy.load_full(); // one policy for the whole request
+    let session = app.session(&head.headers, &policy)?;
+    let mut audit = begin_audit(&context, &policy, &session);
+    match decide(&app, &context, &policy, &session, &head, body, &mut audit).await {
+        Ok(granted) => mint(app, context, granted, audit).await,
+        Err(problem) => {
+            let outcome = if problem.code().status().is_server_error() { Outcome::Failed } else { Outcome::Denied };
+            audit.write(outcome, Some(problem.code().as_str()));
+            Err(problem)
+        }
+    }
+}
+
+/// What is decided, and who may have it.
+struct Granted {
+    grant: Grant,
+    admitted: Admitted,
+    limited_by: Option<LimitedBy>,
+    /// What was asked for and is not granted, in mode `narrow`.
+    refused: Vec<Refused>,
+}
+
+async fn decide(
+    app: &App,
+    context: &Context,
+    policy: &Policy,
+    session: &Session,
+    head: &Parts,
+    body: axum::body::Body,
+    audit: &mut AuditEvent,
+) -> Result<Granted, Problem> {
+    let member = policy.member(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
+    audit.member(&member);
+    let admitted = app.0.limits.admit(&member)?;
+    let draft = body::read(&head.headers, body, app.0.max_body, context).await?;
+    let ask = draft.accept(&policy.conditions(session.facts(), &member, app.0.narrow))?;
+    let decision = policy.decide(session, &ask, context.latest_mint());
+    audit.decided(&ask, &decision.account);
+    let grant = decision.grant.inspect_err(|denial| audit.denied_for(denial))?;
+    let refused = if ask.channels.is_some() { decision.account.refused() } else { Vec::new() };
+    Ok(Granted { grant, admitted, limited_by: decision.account.ttl.map(|ttl| ttl.limited_by), refused })
+}
+
+/// From the decision to the audit event in a task of its own, which a client's hanging up does not end.
+async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
+    let (answer, answered) = oneshot::channel();
+    let decisions = app.0.decisions.clone();
+    let work = mint_and_audit(app, context, granted, audit, answer);
+    decisions.spawn(tracing::Instrument::in_current_span(work));
+    // The task ends without an answer only by a panic.
+    answered.await.unwrap_or_else(|_| Err(Problem::new(Code::InternalError)))
+}
+
+async fn mint_and_audit(
+    app: App,
+    context: Context,
+    granted: Granted,
+    mut audit: AuditEvent,
+    answer: oneshot::Sender<Result<Response, Problem>>,
+) {
+    let Granted { grant, admitted, limited_by, refused } = granted;
+    let sent = clock::now();
+    let minted = app.0.signalwire.mint(&grant, &admitted, context.deadline).await;
+    let took = sent.millis_until(clock::now());
+    let (result, outcome) = match &minted {
+        Ok(minted) => {
+            audit.minted(minted.status, took, minted.token.sha256());
+            let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
+            let token = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
+            (Ok(axum::Json(token).into_response()), outcome)
+        }
+        Err(fault) => {
+            audit.not_minted(fault.upstream_status(), took);
+            tracing::error!("no token: {}", causes(fault));
+            (Err(Problem::from(fault)), Outcome::Failed)
+        }
+    };
+    let code = result.as_ref().err().map(|problem| problem.code().as_str());
+    let outcome = if answer.is_closed() { Outcome::Abandoned } else { outcome };
+    audit.write(outcome, code);
+    // A client that has hung up since is in the event already, or was told in time.
+    drop(answer.send(result));
+}
+
+fn begin_audit(context: &Context, policy: &Arc<Policy>, session: &Session) -> AuditEvent {
+    let facts = session.facts();
+    AuditEvent::begin(&context.request_id, context.address, facts, policy.claims_of(facts), policy.sha256())
+}
+
+/// The answer: the token, and what a client wants to know of it without reading it.
+#[derive(Serialize)]
+struct Answer<'a> {
+    token: &'a str,
+    member_id: &'a MemberId,
+    channels: &'a std::collections::BTreeMap<ChannelName, Rights>,
+    expires_at: String,
+    expires_in: i64,
+    refresh_in: i64,
+    ttl_limited_by: Option<LimitedBy>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    denied: Vec<DeniedRow>,
+}
+
+impl<'a> Answer<'a> {
+    /// `sent`: when the upstream request was; the token cannot have begun to live before.
+    fn new(
+        terms: &'a Terms,
+        token: &'a str,
+        sent: Timestamp,
+        limited_by: Option<LimitedBy>,
+        refused: &[Refused],
+    ) -> Self {
+        let expires = Timestamp::from_seconds(sent.plus_ttl(terms.ttl).seconds());
+        let expires_in = (clock::now().millis_until(expires).div_euclid(1_000)).max(0);
+        Self {
+            token,
+            member_id: &terms.member_id,
+            channels: &terms.channels,
+            expires_at: clock::rfc3339(expires),
+            expires_in,
+            refresh_in: refresh_in(expires_in, rand::rng().random_range(800..=1_000)),
+            ttl_limited_by: limited_by,
+            denied: denied_rows(refused),
+        }
+    }
+}
+
+/// Where a client should come back: `share` thousandths of what is left before the last two minutes, at least 30 s, so that
+/// a thousand clients that started together do not return together.
+fn refresh_in(expires_in: i64, share: i64) -> i64 {
+    ((expires_in - REFRESH_WINDOW) * share / 1_000).max(SOONEST_REFRESH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refresh_in;
+
+    #[test]
+    fn a_client_comes_back_in_the_last_fifth_before_the_last_two_minutes() {
+        assert_eq!(refresh_in(899, 900), 701);
+        assert_eq!(refresh_in(899, 800), 623);
+        assert_eq!(refresh_in(899, 1_000), 779);
+    }
+
+    #[test]
+    fn nobody_comes_back_sooner_than_in_30_s() {
+        assert_eq!(refresh_in(180, 800), 48);
+        assert_eq!(refresh_in(150, 1_000), 30);
+        assert_eq!(refresh_in(10, 800), 30);
+    }
+}

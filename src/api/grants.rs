@@ -1,0 +1,58 @@
+//! `GET /chat-token/grants`: what this session may have, without minting anything.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::problem::Problem;
+use super::{App, Context};
+use crate::chat::{ChannelName, MemberId, Rights, Ttl};
+use crate::policy::{Overview, PatternRights};
+
+pub(super) async fn get(
+    State(app): State<App>,
+    Extension(context): Extension<Context>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let policy = app.0.policy.load_full();
+    let session = app.session(&headers, &policy)?;
+    let member = policy.member(session.facts())?;
+    app.0.limits.admit(&member)?;
+    let overview = policy.overview(session.facts(), context.latest_mint())?;
+    Ok(Json(Grants::from(&overview)).into_response())
+}
+
+#[derive(Serialize)]
+struct Grants<'a> {
+    /// Null for a guest, whose id is another for each token.
+    member_id: Option<&'a MemberId>,
+    roles: &'a [Arc<str>],
+    channels: &'a BTreeMap<ChannelName, Rights>,
+    patterns: Vec<PatternRow<'a>>,
+    max_ttl: Option<Ttl>,
+}
+
+#[derive(Serialize)]
+struct PatternRow<'a> {
+    pattern: &'a str,
+    #[serde(flatten)]
+    rights: Rights,
+}
+
+impl<'a> From<&'a Overview> for Grants<'a> {
+    fn from(overview: &'a Overview) -> Self {
+        let row = |PatternRights { pattern, rights }: &'a PatternRights| PatternRow { pattern, rights: *rights };
+        Self {
+            member_id: Some(&overview.member_id).filter(|member| !member.is_guest()),
+            roles: &overview.roles,
+            channels: &overview.channels,
+            patterns: overview.patterns.iter().map(row).collect(),
+            max_ttl: overview.max_ttl,
+        }
+    }
+}

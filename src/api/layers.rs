@@ -1,0 +1,120 @@
+//! What every request passes on its way to a route, and every answer on its way back, outside in: the request's id and its
+//! line in the log, security headers, problems, panics, the limit of time. Must not know the routes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::code::Code;
+use super::problem::Problem;
+use super::{App, Context};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How much longer than its deadline a request may take to say so itself.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A look at each request before anything else of it: an error is its answer.
+pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
+
+pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router {
+    let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    // The first is the innermost.
+    routes
+        .layer(middleware::from_fn(limit_time))
+        .layer(middleware::from_fn(move |request: Request, next: Next| look(guard, request, next)))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::new(Code::InternalError).into_response()
+        }))
+        .layer(middleware::from_fn(write_problems))
+        .layer(header(CACHE_CONTROL, "no-store"))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'"))
+        .layer(middleware::from_fn_with_state(app.clone(), identify))
+}
+
+/// Gives the request its id, a span to log in, and a line in the log when it is answered.
+async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = request_id(request.headers());
+    let context = Context {
+        request_id: Arc::clone(&request_id),
+        address: request
+            .extensions()
+            .get::<SocketAddr>()
+            .map(SocketAddr::ip)
+            .map(|address: IpAddr| address.to_canonical()),
+        deadline: started + app.0.request_timeout,
+    };
+    request.extensions_mut().insert(context);
+    let method = request.method().clone();
+    let path = request.uri().path().chars().take(128).collect::<String>();
+    let span = tracing::info_span!("request", request_id = &*request_id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let code = response.extensions().get::<Code>().map(|code| code.as_str());
+    let status = response.status().as_u16();
+    let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(%method, path, status, code, took_ms = took, "answered"));
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// The client's own id if it is one header of `[A-Za-z0-9._:-]{1,128}`, else a new one.
+fn request_id(headers: &HeaderMap) -> Arc<str> {
+    let mut values = headers.get_all(&REQUEST_ID).iter();
+    let given = match (values.next(), values.next()) {
+        (Some(only), None) => only.to_str().ok(),
+        _ => None,
+    };
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    match given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(fits)) {
+        Some(id) => Arc::from(id),
+        None => Arc::from(Uuid::new_v4().to_string()),
+    }
+}
+
+/// Whatever comes out of 400 and above takes a problem's form.
+async fn write_problems(request: Request, next: Next) -> Response {
+    let request_id = request.extensions().get::<Context>().map(|context| Arc::clone(&context.request_id));
+    let mut response = next.run(request).await;
+    if !response.status().is_client_error() && !response.status().is_server_error() {
+        return response;
+    }
+    let problem = response.extensions_mut().remove::<Problem>();
+    let problem = problem.unwrap_or_else(|| Problem::of_status(response.status()));
+    let mut headers = HeaderMap::new();
+    if let Some(allow) = response.headers().get(ALLOW).filter(|_| problem.code() == Code::MethodNotAllowed) {
+        headers.insert(ALLOW, allow.clone());
+    }
+    problem.into_answer(request_id.as_deref().unwrap_or_default(), headers)
+}
+
+async fn look(guard: Option<Guard>, request: Request, next: Next) -> Response {
+    match guard.map_or(Ok(()), |guard| guard(request.headers())) {
+        Ok(()) => next.run(request).await,
+        Err(code) => Problem::new(code).into_response(),
+    }
+}
+
+/// A backstop: whatever awaits something keeps to the deadline by itself.
+async fn limit_time(request: Request, next: Next) -> Response {
+    let deadline = request.extensions().get::<Context>().map(|context| context.deadline + GRACE);
+    let Some(deadline) = deadline else { return next.run(request).await };
+    let answer = tokio::time::timeout_at(deadline.into(), next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem::new(Code::UpstreamTimeout).into_response())
+}

@@ -1,0 +1,202 @@
+//! A problem (RFC 9457) on its way to a client, and how each module's errors become one. A problem carries what the client asked for and nothing that it did not: no pattern, role, key, upstream text.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::code::Code;
+use crate::chat::{Fault, FaultCode, json::NotJson};
+use crate::limits::Limited;
+use crate::policy::{Denial, Refused};
+use crate::session::Refusal;
+use crate::signalwire::MintFault;
+
+/// The most faults of one request that are listed.
+const MAX_FAULTS: usize = 100;
+/// The longest that a client is told to wait, in seconds.
+const MAX_RETRY_AFTER: u64 = 300;
+
+/// One problem, before it knows its request's id.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: Option<String>,
+    denied: Vec<DeniedRow>,
+    errors: Vec<Fault>,
+    retry_after: Option<u64>,
+}
+
+/// What one channel was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct DeniedRow {
+    channel: String,
+    permissions: Vec<&'static str>,
+    reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    denied: &'a [DeniedRow],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Fault],
+}
+
+impl Problem {
+    /// The problem as the table has it.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        Self { code, detail: None, denied: Vec::new(), errors: Vec::new(), retry_after: None }
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds.clamp(1, MAX_RETRY_AFTER));
+        self
+    }
+
+    /// The problem that an answer from outside of the handlers stands for.
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        let code = Code::ALL.into_iter().find(|code| code.status() == status && status.is_client_error());
+        Self::new(code.unwrap_or(Code::InternalError))
+    }
+
+    /// The answer, with the headers that `from` had (`Allow`).
+    pub(super) fn into_answer(self, request_id: &str, from: HeaderMap) -> Response {
+        let (status, code, title, detail) = self.code.row();
+        let body = Body {
+            r#type: format!("/problems#{code}"),
+            title,
+            status,
+            detail: self.detail.as_deref().unwrap_or(detail),
+            code,
+            request_id,
+            denied: &self.denied,
+            errors: &self.errors,
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut answer = (self.code.status(), body).into_response();
+        *answer.headers_mut() = from;
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // RFC 6750 §3: no error code where there was no credential.
+        let challenge = match self.code {
+            Code::SessionMissing => Some("Bearer"),
+            _ if status == 401 => Some("Bearer error=\"invalid_token\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        answer.extensions_mut().insert(self.code);
+        answer
+    }
+}
+
+/// The refused rights as a client sees them: sorted by name, `read` before `write`, no reason that tells rules apart.
+pub(super) fn denied_rows(refused: &[Refused]) -> Vec<DeniedRow> {
+    refused
+        .iter()
+        .map(|row| DeniedRow {
+            channel: row.channel.as_str().to_owned(),
+            permissions: row.rights.permissions().map(crate::chat::Permission::as_str).collect(),
+            reason: "not_allowed",
+        })
+        .collect()
+}
+
+impl IntoResponse for Problem {
+    /// The body is written where the request's id is known, in [`super::layers`].
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid(_) => Self::new(Code::SessionInvalid),
+            Refusal::Expired => Self::new(Code::SessionExpired),
+            Refusal::KeysUnavailable(_) => Self::new(Code::SessionKeysUnavailable).retry_after(10),
+        }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        Self::new(Code::RateLimited).retry_after(limited.retry_after)
+    }
+}
+
+impl From<NotJson> for Problem {
+    fn from(why: NotJson) -> Self {
+        Self::new(Code::MalformedRequest).with_detail(format!("The body is not one JSON document: {why}."))
+    }
+}
+
+impl From<Vec<Fault>> for Problem {
+    fn from(mut faults: Vec<Fault>) -> Self {
+        if faults.len() > MAX_FAULTS {
+            let detail = format!("{} more faults are not listed", faults.len() - MAX_FAULTS);
+            faults.truncate(MAX_FAULTS);
+            faults.push(Fault { pointer: String::new(), code: FaultCode::MoreErrors, detail });
+        }
+        Self { errors: faults, ..Self::new(Code::InvalidRequest) }
+    }
+}
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::GuestsRefused => Self::new(Code::SessionMissing),
+            Denial::SessionRevoked => Self::new(Code::SessionRevoked),
+            Denial::ChannelsDenied(refused) => {
+                Self { denied: denied_rows(&refused), ..Self::new(Code::ChannelsDenied) }
+            }
+            Denial::NothingGranted(_) => Self::new(Code::NothingGranted),
+            Denial::SessionExpiring => Self::new(Code::SessionExpiring),
+            Denial::TooManyChannels => Self::from(vec![Fault {
+                pointer: "/channels".to_owned(),
+                code: FaultCode::ChannelSizeLimitExceeded,
+                detail: "more than 500 channels are granted: ask for those that are needed by name".to_owned(),
+            }]),
+        }
+    }
+}
+
+impl From<&MintFault> for Problem {
+    fn from(fault: &MintFault) -> Self {
+        match fault {
+            MintFault::Unreachable(_) | MintFault::Failing(_) => Self::new(Code::UpstreamUnavailable).retry_after(5),
+            MintFault::RateLimited { retry_after } => {
+                Self::new(Code::UpstreamUnavailable).retry_after(retry_after.unwrap_or(5))
+            }
+            MintFault::Timeout => Self::new(Code::UpstreamTimeout),
+            MintFault::Credentials(_) | MintFault::Refused(_) | MintFault::Unexpected(_) | MintFault::Nonsense(_) => {
+                Self::new(Code::UpstreamFailed)
+            }
+            MintFault::OtherMember => Self::new(Code::InternalError),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `usher check`: settings and policy, every fault or what was understood.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::serve::{open_keys, read_policy};
+use super::{Failure, print};
+use crate::policy::Policy;
+use crate::session::{AudiencesSettings, IssuerSettings};
+use crate::settings::{Environment, Settings};
+use crate::signalwire::Client;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// A settings file, instead of config/usher.toml; may be given several times, the later wins
+    #[arg(long, value_name = "FILE", conflicts_with = "policy")]
+    config: Vec<PathBuf>,
+    /// This policy alone, without settings or secrets
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    if let Some(file) = &options.policy {
+        let policy = read_policy(file, &BTreeSet::new())?;
+        print(understood_policy(&file.display().to_string(), &policy).trim_end());
+        return Ok(());
+    }
+    let settings = Settings::load(&options.config, environment).map_err(Failure::wrong)?;
+    // Everything that is wrong is told at once, so the policy is looked at even where a key is not there.
+    let keys = open_keys(&settings);
+    let aliases = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
+    let policy = read_policy(&settings.policy.file, &aliases);
+    let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(format!("error: {fault}")));
+    let wrong: Vec<String> = [keys.err(), policy.as_ref().err().map(Failure::again), client.err()]
+        .into_iter()
+        .flatten()
+        .map(|(Failure::Failed(text) | Failure::Wrong(text))| text)
+        .collect();
+    match policy {
+        Ok(policy) if wrong.is_empty() => {
+            print(understood(&settings, &policy).trim_end());
+            Ok(())
+        }
+        _ => Err(Failure::Wrong(wrong.join("\n\n"))),
+    }
+}
+
+impl Failure {
+    fn again(&self) -> Self {
+        match self {
+            Self::Failed(text) => Self::Failed(text.clone()),
+            Self::Wrong(text) => Self::Wrong(text.clone()),
+        }
+    }
+}
+
+fn understood(settings: &Settings, policy: &Policy) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{label:<12}{value}");
+    };
+    line("listen", settings.server.listen.to_string());
+    line("signalwire", format!("{} project {}", settings.signalwire.space, settings.signalwire.project_id));
+    for issuer in &settings.issuers {
+        line("issuer", understood_issuer(issuer));
+    }
+    text + &understood_policy(&settings.policy.file.display().to_string(), policy)
+}
+
+fn understood_issuer(issuer: &IssuerSettings) -> String {
+    let audiences = match &issuer.audiences {
+        AudiencesSettings::Any => "any audience".to_owned(),
+        AudiencesSettings::OneOf(audiences) => format!("audience {}", audiences.join(" or ")),
+    };
+    format!("{} {} ({audiences}; keys: {:?})", issuer.name, issuer.issuer, issuer.keys)
+}
+
+fn understood_policy(file: &str, policy: &Policy) -> String {
+    let mut text = format!("{:<12}{file} sha256 {}\n", "policy", policy.sha256());
+    for (name, allows, denies) in policy.roles() {
+        let rules = |count: usize, what: &str| format!("{count} {what} {}", if count == 1 { "rule" } else { "rules" });
+        let _ = writeln!(text, "{:<12}{name}: {}, {}", "role", rules(allows, "allow"), rules(denies, "deny"));
+    }
+    text + &format!("{:<12}{}\n", "guests", if policy.admits_guests() { "let in" } else { "refused" })
+}

@@ -1,0 +1,48 @@
+//! `usher dev`: the command around [`crate::dev`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::serve::{Signals, serve_until_stopped};
+use super::{Failure, block_on, print};
+use crate::dev::{self, Dev, DevFault};
+use crate::ops::log::{self, LogFormat, LogSettings};
+use crate::settings::Environment;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// The policy, instead of config/policy.toml or the one that is built in
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Where to listen, instead of 127.0.0.1:8080 or any free port
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Listen elsewhere than on loopback all the same: whoever reaches it can be anybody
+    #[arg(long)]
+    allow_remote: bool,
+}
+
+pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Failure> {
+    if let Some(variable) = environment.names_signalwire() {
+        return Err(Failure::wrong(format!(
+            "error: {variable} is set, and `usher dev` is no place for real credentials: unset it, or run `usher serve`"
+        )));
+    }
+    let options = dev::Options { policy: options.policy, listen: options.listen, allow_remote: options.allow_remote };
+    log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO });
+    block_on(async {
+        let signals = Signals::listen()?;
+        let Dev { app, listener, guard, greeting, sandbox, left_behind } =
+            dev::start(options, environment).await.map_err(|fault| match fault {
+                DevFault::Settings(text) => Failure::Wrong(text),
+                DevFault::Failed(text) => Failure::failed(text),
+            })?;
+        print(greeting);
+        let served = serve_until_stopped(listener, &app, guard, signals).await;
+        sandbox.abort();
+        drop(left_behind);
+        served
+    })
+}

@@ -1,0 +1,108 @@
+//! The command line: a file a command. Results on standard output, everything else on standard error. Knows everything;
+//! nothing knows it.
+
+mod check;
+mod dev;
+mod serve;
+mod session;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::settings::Environment;
+
+/// Vends SignalWire Chat tokens: authenticates the session, applies the policy, keeps the credentials.
+#[derive(Parser)]
+#[command(name = "usher", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The service
+    Serve(serve::Options),
+    /// The service on loopback with a sandbox SignalWire and a throw-away issuer: no account, no settings
+    Dev(dev::Options),
+    /// Checks settings and policy: every fault, or what was understood
+    Check(check::Options),
+    /// A session for a running `usher dev`: the token alone on standard output
+    Session(session::Options),
+}
+
+/// Why a command ends without its result. The text goes to standard error.
+#[derive(Debug)]
+enum Failure {
+    /// Exit 1: it failed.
+    Failed(String),
+    /// Exit 3: the policy or the settings are wrong.
+    Wrong(String),
+}
+
+/// Runs the command line and says how it ended: 0 fine, 1 it failed, 3 the policy or the settings are wrong, 64 wrong usage.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nobody is left to be told that standard error is gone.
+            let _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return ExitCode::from(if asked_for { 0 } else { 64 });
+        }
+    };
+    let environment = Environment::of_this_process();
+    let ended = match arguments.command {
+        Command::Serve(options) => serve::run(&options, &environment),
+        Command::Dev(options) => dev::run(options, &environment),
+        Command::Check(options) => check::run(&options, &environment),
+        Command::Session(options) => session::run(&options, &environment),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(text)) => {
+            complain(&text);
+            ExitCode::from(1)
+        }
+        Err(Failure::Wrong(text)) => {
+            complain(&text);
+            ExitCode::from(3)
+        }
+    }
+}
+
+impl Failure {
+    fn failed(why: impl Display) -> Self {
+        Self::Failed(format!("usher: {why}"))
+    }
+
+    fn wrong(why: impl Display) -> Self {
+        Self::Wrong(why.to_string())
+    }
+}
+
+/// Runs a command's work to its end.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("no runtime can be had: {error}")))?.block_on(work)
+}
+
+fn complain(text: &str) {
+    use std::io::Write;
+    // As above.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Prints a result. A reader that has gone away ends nothing.
+fn print(text: impl Display) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}

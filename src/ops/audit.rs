@@ -1,0 +1,203 @@
+//! The audit event: one JSON object on one line for every decision, at any log level. Holds what explains a decision, and
+//! of the session's claims only those that the policy reads. Must not know credentials or how a request is answered.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{clock, log};
+use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights};
+use crate::policy::{Account, Denial, LimitedBy, Right, Verdict};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A token with all that was asked for.
+    Granted,
+    /// A token with some of it.
+    Narrowed,
+    /// None, by our own word (4xx).
+    Denied,
+    /// None, though it was granted (5xx).
+    Failed,
+    /// The client did not wait for the answer.
+    Abandoned,
+}
+
+/// What happened, as far as it has. Every member is always there, null where there is nothing to say.
+#[derive(Debug, Serialize)]
+pub struct AuditEvent {
+    event: &'static str,
+    time: String,
+    request_id: String,
+    decision_id: Option<String>,
+    outcome: Outcome,
+    code: Option<&'static str>,
+    reason: Option<String>,
+    issuer: Option<String>,
+    member_id: Option<String>,
+    subject: Option<String>,
+    session_ends: Option<String>,
+    claims: Object,
+    roles_claimed: Option<Vec<String>>,
+    roles: Option<Vec<Arc<str>>>,
+    decided_at: Option<String>,
+    mode: Option<Mode>,
+    asked: Option<BTreeMap<ChannelName, Rights>>,
+    granted: Option<BTreeMap<ChannelName, Rights>>,
+    denied: Option<Vec<Denied>>,
+    ttl: Option<u32>,
+    ttl_limited_by: Option<LimitedBy>,
+    policy_sha256: String,
+    upstream_status: Option<u16>,
+    upstream_ms: Option<i64>,
+    token_sha256: Option<String>,
+    address: Option<IpAddr>,
+    #[serde(skip)]
+    is_written: bool,
+}
+
+/// A right that was refused, and the rule that did; none where no rule matched.
+#[derive(Debug, Serialize)]
+struct Denied {
+    channel: ChannelName,
+    permission: Permission,
+    role: Option<Arc<str>>,
+    pattern: Option<Arc<str>>,
+}
+
+impl AuditEvent {
+    /// A request by somebody who is known, or a guest. `claims`: those that the policy reads.
+    #[must_use]
+    pub fn begin(
+        request_id: &str,
+        address: Option<IpAddr>,
+        facts: &Facts,
+        claims: Object,
+        policy_sha256: &str,
+    ) -> Self {
+        let names = match &facts.roles {
+            ClaimedRoles::Names(names) => Some(names.clone()),
+            ClaimedRoles::Withheld => None,
+        };
+        Self {
+            event: "audit",
+            time: String::new(),
+            request_id: request_id.to_owned(),
+            decision_id: None,
+            outcome: Outcome::Failed,
+            code: None,
+            reason: None,
+            issuer: facts.issuer().map(str::to_owned),
+            member_id: None,
+            subject: facts.claims.get("sub").and_then(|sub| sub.as_str()).map(str::to_owned),
+            session_ends: facts.ends.map(clock::rfc3339_millis),
+            claims,
+            roles_claimed: names,
+            roles: None,
+            decided_at: None,
+            mode: None,
+            asked: None,
+            granted: None,
+            denied: None,
+            ttl: None,
+            ttl_limited_by: None,
+            policy_sha256: policy_sha256.to_owned(),
+            upstream_status: None,
+            upstream_ms: None,
+            token_sha256: None,
+            address,
+            is_written: false,
+        }
+    }
+
+    /// Whose token it would be.
+    pub fn member(&mut self, member: &MemberId) {
+        self.member_id = Some(member.as_str().to_owned());
+    }
+
+    /// What was asked, and what came of it. From here on the event is written, whatever happens.
+    pub fn decided(&mut self, ask: &Ask, account: &Account) {
+        self.decision_id = Some(Uuid::new_v4().to_string());
+        self.decided_at = Some(clock::rfc3339_millis(account.decided_for));
+        self.mode = Some(ask.mode);
+        self.asked.clone_from(&ask.channels);
+        self.roles = Some(account.roles.clone());
+        self.denied = Some(account.rights.iter().filter_map(Denied::of).collect());
+        if let Ok(terms) = &account.outcome {
+            self.granted = Some(terms.channels.clone());
+            self.ttl = Some(terms.ttl.minutes());
+            self.ttl_limited_by = account.ttl.map(|ttl| ttl.limited_by);
+        }
+    }
+
+    /// Why nothing was granted, where the code does not say it all.
+    pub fn denied_for(&mut self, denial: &Denial) {
+        if let Denial::NothingGranted(why) = denial {
+            tracing::info!("nothing is granted: {why}");
+            self.reason = Some(why.to_string());
+        }
+    }
+
+    /// SignalWire gave a token.
+    pub fn minted(&mut self, status: u16, took_ms: i64, token_sha256: String) {
+        self.upstream_status = Some(status);
+        self.upstream_ms = Some(took_ms);
+        self.token_sha256 = Some(token_sha256);
+    }
+
+    /// SignalWire gave none.
+    pub fn not_minted(&mut self, status: Option<u16>, took_ms: i64) {
+        self.upstream_status = status;
+        self.upstream_ms = Some(took_ms);
+    }
+
+    /// Writes the event.
+    pub fn write(mut self, outcome: Outcome, code: Option<&'static str>) {
+        self.outcome = outcome;
+        self.code = code;
+        self.write_once();
+    }
+
+    fn write_once(&mut self) {
+        if std::mem::replace(&mut self.is_written, true) {
+            return;
+        }
+        self.time = clock::rfc3339_millis(clock::now());
+        match serde_json::to_string(self) {
+            Ok(line) => log::write_line(&(line + "\n")),
+            Err(error) => tracing::error!("an audit event cannot be written: {error}"),
+        }
+    }
+}
+
+impl Drop for AuditEvent {
+    /// INVARIANT: a decision that was made leaves its event, a panic after it included.
+    fn drop(&mut self) {
+        if self.decision_id.is_some() && !self.is_written {
+            self.outcome = Outcome::Failed;
+            self.code = Some("internal_error");
+            self.write_once();
+        }
+    }
+}
+
+impl Denied {
+    fn of(right: &Right) -> Option<Self> {
+        let by = match &right.verdict {
+            Verdict::Allowed { .. } => return None,
+            Verdict::Denied { by } => Some(by),
+            Verdict::NoRule => None,
+        };
+        Some(Self {
+            channel: right.channel.clone(),
+            permission: right.permission,
+            role: by.map(|rule| Arc::clone(&rule.role)),
+            pattern: by.map(|rule| Arc::clone(&rule.pattern)),
+        })
+    }
+}

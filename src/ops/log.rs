@@ -1,0 +1,101 @@
+//! The log on standard error. What a claim, a channel name or a header holds can neither forge a line nor reach the
+//! terminal: characters of the categories Cc, Cf, Zl and Zp are escaped in everything that is written.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use unicode_general_category::{GeneralCategory, get_general_category};
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For a person at a terminal.
+    Pretty,
+}
+
+/// What the log holds. The audit event is written at any level.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSettings {
+    /// How.
+    pub format: LogFormat,
+    /// From which level on.
+    pub level: tracing::Level,
+}
+
+impl LogSettings {
+    /// The level's names.
+    pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+}
+
+/// Starts the log, once a process.
+pub fn start(settings: LogSettings) {
+    let filter = EnvFilter::new(settings.level.to_string());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping);
+    let started = match settings.format {
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+        // Colour would be escaped along with the rest, so this goes without.
+        LogFormat::Pretty => builder.with_ansi(false).with_target(false).try_init(),
+    };
+    if started.is_err() {
+        tracing::debug!("the log was started before");
+    }
+}
+
+/// Writes one line to standard error, escaped, whatever the log's level.
+pub fn write_line(line: &str) {
+    // Nobody is left to be told that standard error is gone.
+    let _ = io::stderr().lock().write_all(escaped(line).as_bytes());
+}
+
+#[derive(Clone, Copy)]
+struct Escaping;
+
+impl<'a> MakeWriter<'a> for Escaping {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        Self
+    }
+}
+
+impl Write for Escaping {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        io::stderr().lock().write_all(escaped(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The line with every invisible character as a JSON escape; its own end stays.
+fn escaped(line: &str) -> String {
+    let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
+    let mut text = String::with_capacity(line.len() + 8);
+    for character in body.chars() {
+        if is_invisible(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text + end
+}
+
+/// Whether a character is of the Unicode categories Cc, Cf, Zl or Zp.
+#[must_use]
+pub fn is_invisible(character: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    !character.is_ascii_graphic()
+        && character != ' '
+        && matches!(get_general_category(character), Control | Format | LineSeparator | ParagraphSeparator)
+}

@@ -1,0 +1,198 @@
+//! `SignalWire`'s stand-in: the chat-token endpoint over a real socket, with faults on demand; written from the
+//! published rules alone, it must not know anything else of this crate.
+//!
+//! What the published rules leave open is decided here, and said where it is: see [`Sandbox::router`], [`Fault`] and
+//! the table of codes in `rules.rs`.
+
+mod credentials;
+mod fault;
+mod received;
+mod rules;
+mod token;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::routing::any;
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use self::credentials::Credentials;
+pub use self::fault::{Fault, Times};
+use self::fault::{Faults, Upset};
+pub use self::received::Received;
+use self::received::Recent;
+use self::token::Mint;
+
+/// Where the tokens are had.
+const TOKENS: &str = "/api/chat/tokens";
+
+/// The most bytes of a request's body that are read: well above the largest valid body, 500 names of 250 characters,
+/// even with every character escaped as `\uXXXX\uXXXX`.
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+type Response = http::Response<Body>;
+
+/// A stand-in for one `SignalWire` project. Cheap to clone: all clones are the same sandbox.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    project_id: String,
+    credentials: Credentials,
+    mint: Mint,
+    faults: Faults,
+    recent: Recent,
+    clock: fn() -> u64,
+}
+
+impl Sandbox {
+    /// A sandbox that takes these credentials; `clock` gives the time in seconds since 1970, for a token's `iat`.
+    ///
+    /// The API token is not kept, only its hash. The secret that tokens are signed with is random and new.
+    #[must_use]
+    pub fn new(project_id: impl Into<String>, api_token: impl Into<String>, clock: fn() -> u64) -> Self {
+        let project_id = project_id.into();
+        let credentials = Credentials::new(&project_id, &api_token.into());
+        Self {
+            inner: Arc::new(Inner {
+                project_id,
+                credentials,
+                mint: Mint::with_random_secret(),
+                faults: Faults::default(),
+                recent: Recent::default(),
+                clock,
+            }),
+        }
+    }
+
+    /// `POST /api/chat/tokens`; everything else is a 404 with `{"error":"Not Found"}`, whatever the credentials.
+    ///
+    /// The published rules do not ask for a content type, so none is asked for. They do not bound the body either:
+    /// one over 2 MiB, or that breaks off, is "not JSON". [`Fault::Cut`] needs the socket and works with
+    /// [`Sandbox::serve`] only: without it, it is an empty 502.
+    pub fn router(&self) -> Router {
+        Router::new().route(TOKENS, any(tokens)).fallback(elsewhere).with_state(self.clone())
+    }
+
+    /// Serves HTTP/1.1 on `listener` until `stop` is done; connections that are open then are cut, not drained.
+    ///
+    /// # Errors
+    /// When the listener can accept no more connections.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
+        wire::serve(self.router(), listener, stop).await
+    }
+
+    /// The next requests for the token path meet this fault, after those asked for before it.
+    ///
+    /// [`Times::Always`] stays until [`Sandbox::heal`]: what is queued behind it is not reached.
+    pub fn fail(&self, fault: Fault, times: Times) {
+        self.inner.faults.push(fault, times);
+    }
+
+    /// No more faults. A request that is in one already stays in it.
+    pub fn heal(&self) {
+        self.inner.faults.clear();
+    }
+
+    /// The last 1,000 requests, oldest first, to whatever path: also those that met a fault or a 404.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.inner.recent.list()
+    }
+
+    /// `{"header": …, "payload": …}` of a token that this sandbox signed; nothing for any other.
+    #[must_use]
+    pub fn decode(&self, token: &str) -> Option<Value> {
+        self.inner.mint.decode(token)
+    }
+
+    /// The answer when no fault is in the way.
+    fn answer(&self, request: &Received, body: &[u8]) -> Response {
+        if request.method != Method::POST.as_str() {
+            return not_found();
+        }
+        if !request.authorized {
+            return json_response(StatusCode::UNAUTHORIZED, &json!({"error": "Unauthorized"}));
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(body) else {
+            return json_response(StatusCode::BAD_REQUEST, &json!({"error": "Bad Request"}));
+        };
+        let asked = match rules::parse(&body) {
+            Ok(asked) => asked,
+            Err(faults) => {
+                let errors: Vec<Value> = faults.iter().map(rules::Invalid::to_json).collect();
+                return json_response(StatusCode::UNPROCESSABLE_ENTITY, &json!({"errors": errors}));
+            }
+        };
+        let inner = &self.inner;
+        match inner.mint.mint(&inner.project_id, (inner.clock)(), asked) {
+            Some(token) => json_response(StatusCode::OK, &json!({"token": token})),
+            None => json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "the sandbox could not sign"})),
+        }
+    }
+
+    /// Reads and records a request; gives it and the bytes of its body.
+    async fn receive(&self, request: Request) -> (Received, Bytes) {
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+        let received = Received {
+            method: head.method.to_string(),
+            path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            authorized: self.inner.credentials.admit(head.headers.get(header::AUTHORIZATION)),
+            content_type: head
+                .headers
+                .get(header::CONTENT_TYPE)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        };
+        self.inner.recent.push(received.clone());
+        (received, body)
+    }
+}
+
+/// Shows the project alone.
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("project_id", &self.inner.project_id).finish_non_exhaustive()
+    }
+}
+
+async fn tokens(State(sandbox): State<Sandbox>, request: Request) -> Response {
+    let (request, body) = sandbox.receive(request).await;
+    match sandbox.inner.faults.take() {
+        None => sandbox.answer(&request, &body),
+        Some(fault) => match fault.before().await {
+            Upset::Instead(response) => response,
+            Upset::After(change) => change.apply(sandbox.answer(&request, &body)).await,
+        },
+    }
+}
+
+async fn elsewhere(State(sandbox): State<Sandbox>, request: Request) -> Response {
+    sandbox.receive(request).await;
+    not_found()
+}
+
+fn not_found() -> Response {
+    json_response(StatusCode::NOT_FOUND, &json!({"error": "Not Found"}))
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    text_response(status, "application/json; charset=utf-8", body.to_string())
+}
+
+fn text_response(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}

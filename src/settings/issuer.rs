@@ -1,0 +1,207 @@
+//! One issuer of sessions, from plain values to what the verifier takes. Must not know tokens.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secrecy::{ExposeSecret, SecretSlice};
+use url::Url;
+
+use super::layers::Layers;
+use super::meaning::read_secret;
+use super::raw::RawIssuer;
+use super::space::is_loopback;
+use crate::schema::{Faults, Fields, Place, Source, quoted};
+use crate::session::{Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings};
+
+/// The throw-away issuer of `usher dev`, whose key is nobody's secret: `serve` refuses it.
+pub const DEV_ISSUER: &str = "https://dev.usher.invalid/";
+
+/// Base64 as people write it: the standard alphabet, padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+pub(super) fn read(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> Vec<IssuerSettings> {
+    if raw.is_empty() && !layers.has("session.issuers") {
+        let place = Place::whole(&Source::named("session.issuers"));
+        faults.add(&place, "this setting is required and is not set", "write at least one [[session.issuers]]");
+    } else if raw.is_empty() {
+        let advice = "write at least one [[session.issuers]]";
+        faults.add(&layers.place(&["session", "issuers"]), "session.issuers: there is no issuer", advice);
+    }
+    let tables = layers.tables(&["session", "issuers"]);
+    let mut issuers: Vec<IssuerSettings> = Vec::new();
+    for (raw, fields) in raw.iter().zip(tables) {
+        let mut reader = Reader { raw, fields, faults };
+        let Some(settings) = reader.read() else { continue };
+        if issuers.iter().any(|known| known.issuer == settings.issuer) {
+            reader.fault("issuer", "is there twice", "each issuer is configured once");
+        }
+        issuers.push(settings);
+    }
+    issuers
+}
+
+struct Reader<'a> {
+    raw: &'a RawIssuer,
+    fields: &'a Fields,
+    faults: &'a mut Faults,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Option<IssuerSettings> {
+        let raw = self.raw;
+        let name = raw.name.clone();
+        if name.as_ref().is_some_and(|name| !name.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+            self.fault("name", "is not made of letters and digits", "write a short alias, as in \"auth0\"");
+        }
+        if raw.issuer.as_deref() == Some(DEV_ISSUER) {
+            self.fault("issuer", "is the throw-away issuer of `usher dev`", "write your identity provider's issuer");
+        }
+        let audiences = self.audiences();
+        let roles = self.role_sources();
+        let algorithms = self.algorithms();
+        let keys = self.keys(&algorithms);
+        let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+        Some(IssuerSettings {
+            name: name?,
+            issuer: raw.issuer.clone()?,
+            audiences: audiences?,
+            audience_claim: raw.audience_claim.clone().unwrap_or_else(|| "aud".to_owned()),
+            roles,
+            keys: keys?,
+            algorithms,
+            leeway: seconds(raw.leeway).unwrap_or(Duration::from_secs(30)),
+            max_age: seconds(raw.max_age),
+            outlive: seconds(raw.outlive).unwrap_or_default(),
+        })
+    }
+
+    fn audiences(&mut self) -> Option<AudiencesSettings> {
+        let audiences = self.raw.audiences.clone()?;
+        if audiences == ["any"] {
+            return Some(AudiencesSettings::Any);
+        }
+        if audiences.iter().any(|audience| audience == "any") {
+            self.fault("audiences", "has \"any\" beside others", "write [\"any\"] alone, or the audiences without it");
+        }
+        Some(AudiencesSettings::OneOf(audiences))
+    }
+
+    fn role_sources(&mut self) -> Vec<RoleSourceSettings> {
+        let names = self.raw.roles.clone().unwrap_or_else(|| vec!["roles".to_owned()]);
+        let mut sources = Vec::new();
+        for name in names {
+            let top = name.trim_start_matches('/').split('/').next().unwrap_or_default();
+            if matches!(top, "user_metadata" | "unsafe_metadata") && !self.raw.acknowledge_user_editable {
+                let message = format!("names {}, which users can edit themselves", quoted(&name));
+                let advice = "read roles from where only you can write, as /app_metadata/… or /public_metadata/…; if you \
+                              are sure, set acknowledge_user_editable = true";
+                self.fault("roles", &message, advice);
+            }
+            if !name.starts_with('/') {
+                sources.push(RoleSourceSettings::Claim(name));
+            } else if name.split('~').skip(1).all(|after| after.starts_with(['0', '1'])) {
+                sources.push(RoleSourceSettings::Pointer(name));
+            } else {
+                let message = format!("names {}, which is no JSON Pointer", quoted(&name));
+                self.fault("roles", &message, "write ~0 for `~` and ~1 for `/` in a name (RFC 6901)");
+            }
+        }
+        sources
+    }
+
+    fn algorithms(&self) -> Vec<Algorithm> {
+        self.raw.algorithms.iter().flatten().filter_map(|name| Algorithm::parse(name)).collect()
+    }
+
+    /// Exactly one of the ways to give keys.
+    fn keys(&mut self, algorithms: &[Algorithm]) -> Option<KeySettings> {
+        let raw = self.raw;
+        let given = [
+            ("jwks_url", raw.jwks_url.is_some()),
+            ("jwks_file", raw.jwks_file.is_some()),
+            ("public_key_file", raw.public_key_file.is_some()),
+            ("secret", raw.secret.is_some() || raw.secret_file.is_some()),
+        ];
+        let given: Vec<&str> = given.iter().filter(|(_, is_given)| *is_given).map(|(name, _)| *name).collect();
+        if let [_, second, ..] = given.as_slice() {
+            let message = format!("is given beside {}", quoted(given.first().copied().unwrap_or_default()));
+            self.fault(second, &message, "an issuer's keys come from one place: take the others out");
+            return None;
+        }
+        if given.is_empty() {
+            if self.fields.whole {
+                let advice = "write one of jwks_url, jwks_file, public_key_file, secret, secret_file";
+                self.faults.add(&self.fields.place, "session.issuers: this issuer has no keys", advice);
+            }
+            return None;
+        }
+        let is_hmac = |algorithm: &Algorithm| algorithm.name().starts_with("HS");
+        if !algorithms.is_empty() && !given.contains(&"secret") && algorithms.iter().all(is_hmac) {
+            self.fault("algorithms", "has only algorithms for a secret", "write those that the keys are for, as RS256");
+        }
+        if raw.secret_encoding.is_some() && !given.contains(&"secret") {
+            self.fault("secret_encoding", "is set, and there is no secret", "take it out");
+        }
+        if let Some(url) = &raw.jwks_url {
+            return self.jwks_url(url).map(KeySettings::JwksUrl);
+        }
+        let file = |path: &Option<String>| path.as_ref().map(PathBuf::from);
+        file(&raw.jwks_file)
+            .map(KeySettings::JwksFile)
+            .or_else(|| file(&raw.public_key_file).map(KeySettings::PublicKeyFile))
+            .or_else(|| self.secret().map(KeySettings::Secret))
+    }
+
+    fn jwks_url(&mut self, text: &str) -> Option<Url> {
+        let url = Url::parse(text).ok().filter(Url::has_host);
+        let Some(url) = url.filter(|url| matches!(url.scheme(), "https" | "http")) else {
+            self.fault("jwks_url", "is no URL", "write it with https://");
+            return None;
+        };
+        if url.scheme() == "http" && !is_loopback(&url) && !self.raw.allow_http {
+            let advice = "write https://; allow_http = true allows plain http:// on a network that you trust";
+            self.fault("jwks_url", "is plain http:// beyond loopback, where anybody could give you keys", advice);
+        }
+        Some(url)
+    }
+
+    fn secret(&mut self) -> Option<SecretSlice<u8>> {
+        let secret = match (&self.raw.secret, &self.raw.secret_file) {
+            (Some(secret), _) => secret.clone(),
+            (None, Some(path)) => {
+                let place = self.place("secret_file");
+                read_secret(path, "session.issuers.secret_file", &place, self.faults)?
+            }
+            (None, None) => return None,
+        };
+        if self.raw.secret_encoding.as_deref() != Some("base64") {
+            return Some(SecretSlice::from(secret.expose_secret().as_bytes().to_vec()));
+        }
+        let text = secret.expose_secret();
+        let decoded = BASE64.decode(text).or_else(|_| BASE64_URL.decode(text));
+        if decoded.is_err() {
+            self.fault("secret_encoding", "says base64, and the secret is not", "write it in base64, or take this out");
+        }
+        decoded.ok().map(SecretSlice::from)
+    }
+
+    fn place(&self, key: &str) -> Place {
+        let file = format!("{key}_file");
+        let item = self.fields.get(key).or_else(|| self.fields.get(&file));
+        item.map_or_else(|| self.fields.place.clone(), |item| item.place.clone())
+    }
+
+    fn fault(&mut self, key: &str, message: &str, advice: &str) {
+        let place = self.place(key);
+        self.faults.add(&place, format!("session.issuers.{key} {message}"), advice);
+    }
+}

@@ -1,0 +1,103 @@
+//! The settings that there are: the one table that files and environment are read against, and the defaults. Must not
+//! know what is done with them.
+
+use crate::ops::log::LogSettings;
+use crate::schema::{Key, Kind};
+use crate::session::Algorithm;
+
+const DURATION: Kind = Kind::Duration { zero: false };
+const DURATION_OR_ZERO: Kind = Kind::Duration { zero: true };
+static TEXT: Kind = Kind::Text;
+static ALGORITHM: Kind = Kind::Word(&Algorithm::NAMES);
+static RATE: Kind = Kind::Table(RATE_KEYS);
+
+const fn texts(at_least: usize) -> Kind {
+    Kind::List { of: &TEXT, distinct: true, at_least }
+}
+
+/// Every setting.
+pub static KEYS: &[Key] = &[
+    Key::optional("server", Kind::Table(SERVER), "the public listener"),
+    Key::optional("signalwire", Kind::Table(SIGNALWIRE), "SignalWire and the credentials there"),
+    Key::optional("session", Kind::Table(SESSION), "whose sessions are taken"),
+    Key::optional("policy", Kind::Table(POLICY), "the policy file"),
+    Key::optional("limits", Kind::Table(LIMITS), "how often anybody may ask"),
+    Key::optional("log", Kind::Table(LOG), "the log on standard error"),
+];
+
+static SERVER: &[Key] = &[
+    Key::optional("listen", Kind::Text, "address and port of the public listener"),
+    Key::optional("max_body", Kind::Size, "the largest request body"),
+    Key::optional("request_timeout", DURATION, "the whole request"),
+];
+
+static SIGNALWIRE: &[Key] = &[
+    Key::optional("space", Kind::Text, "the space: a name, a host or a URL"),
+    Key::optional("project_id", Kind::Text, "the project's id"),
+    Key::optional("api_token", Kind::Secret, "the API token, with the Chat scope"),
+    Key::optional("api_token_file", Kind::Text, "a file that holds the API token"),
+    Key::optional("allow_http", Kind::Boolean, "plain http:// beyond loopback, for a sandbox on a private network"),
+    Key::optional("connect_timeout", DURATION, "to have a connection"),
+    Key::optional("timeout", DURATION, "each call"),
+    Key::optional("ca_file", Kind::Text, "a private CA's certificates as PEM"),
+];
+
+static SESSION: &[Key] = &[Key::optional("issuers", Kind::Tables(ISSUER), "the issuers, at least one")];
+
+static ISSUER: &[Key] = &[
+    Key::required("name", Kind::Text, "the alias: letters and digits"),
+    Key::required("issuer", Kind::Text, "the exact `iss` of its tokens"),
+    Key::required("audiences", texts(1), "whose tokens are for us; [\"any\"] accepts every audience and none"),
+    Key::optional("audience_claim", Kind::Text, "the claim that names the audience"),
+    Key::optional("roles", texts(1), "the claims that roles are read from; the first that is present counts"),
+    Key::optional("jwks_url", Kind::Text, "a JWK Set by URL"),
+    Key::optional("jwks_file", Kind::Text, "a JWK Set in a file"),
+    Key::optional("public_key_file", Kind::Text, "one public key as PEM"),
+    Key::optional("secret", Kind::Secret, "a shared secret, for HMAC"),
+    Key::optional("secret_file", Kind::Text, "a file that holds the shared secret"),
+    Key::optional("secret_encoding", Kind::Word(&["utf8", "base64"]), "how the secret is written"),
+    Key::optional("algorithms", Kind::List { of: &ALGORITHM, distinct: true, at_least: 1 }, "the only algorithms"),
+    Key::optional("leeway", DURATION_OR_ZERO, "how far its clock may be ahead; for nbf and iat only"),
+    Key::optional("max_age", DURATION, "sessions older than this by their iat are over"),
+    Key::optional("outlive", DURATION_OR_ZERO, "how much longer than the session a chat token may live"),
+    Key::optional("allow_http", Kind::Boolean, "plain http:// beyond loopback"),
+    Key::optional("acknowledge_user_editable", Kind::Boolean, "roles come from metadata that users can edit"),
+];
+
+static POLICY: &[Key] = &[
+    Key::optional("file", Kind::Text, "the policy file"),
+    Key::optional("narrow", Kind::Boolean, "whether a client may ask for mode \"narrow\""),
+];
+
+static LIMITS: &[Key] = &[Key::optional("per_member", Kind::OrWord("off", &RATE), "how often a member may ask")];
+
+static RATE_KEYS: &[Key] = &[
+    Key::optional("rate", Kind::Text, "as in \"30/m\""),
+    Key::optional("burst", Kind::Integer(1, 1_000_000_000), "how many may come at once"),
+];
+
+static LOG: &[Key] = &[
+    Key::optional("format", Kind::Word(&["json", "pretty"]), "one JSON object a line, or for a person"),
+    Key::optional("level", Kind::Word(LogSettings::LEVELS), "from which level on"),
+];
+
+/// What holds where nothing else is said.
+pub(super) const DEFAULTS: &str = r#"
+[server]
+listen = "127.0.0.1:8080"
+max_body = "256KiB"
+request_timeout = "15s"
+[signalwire]
+allow_http = false
+connect_timeout = "2s"
+timeout = "5s"
+[policy]
+file = "config/policy.toml"
+narrow = true
+[limits.per_member]
+rate = "30/m"
+burst = 15
+[log]
+format = "json"
+level = "info"
+"#;

@@ -1,0 +1,155 @@
+//! From plain values to [`Settings`]: what each setting means, and what is wrong with it. Reads the files that hold
+//! secrets; must not know requests.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::layers::Layers;
+use super::raw::{RawRate, RawServer, RawSettings, RawSignalWire, merge};
+use super::space::parse_space;
+use super::{PolicySettings, ServerSettings, Settings, issuer};
+use crate::limits::RateSettings;
+use crate::ops::log::{LogFormat, LogSettings};
+use crate::schema::{Faults, Place, Source, quoted};
+use crate::signalwire::SignalWireSettings;
+
+/// The settings; none where something is wrong, which is then among the faults.
+pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
+    let raw = match merge(layers) {
+        Ok(raw) => raw,
+        Err(error) => {
+            // Every value was checked for its kind before, so this is a bug of ours; its text could hold a value.
+            drop(error);
+            let place = Place::whole(&Source::named("settings"));
+            faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");
+            return None;
+        }
+    };
+    let RawSettings { server, signalwire, session, policy, limits, log } = raw;
+    let server = read_server(&server, layers, faults);
+    let signalwire = read_signalwire(signalwire, layers, faults);
+    let issuers = issuer::read(&session.issuers, layers, faults);
+    let per_member = read_rate(&limits.per_member, layers, faults);
+    Some(Settings {
+        server: server?,
+        signalwire: signalwire?,
+        issuers,
+        policy: PolicySettings { file: PathBuf::from(policy.file), narrow: policy.narrow },
+        per_member,
+        log: LogSettings {
+            format: if log.format == "pretty" { LogFormat::Pretty } else { LogFormat::Json },
+            level: log.level.parse().unwrap_or(tracing::Level::INFO),
+        },
+    })
+}
+
+fn read_server(raw: &RawServer, layers: &Layers, faults: &mut Faults) -> Option<ServerSettings> {
+    let Ok(listen) = raw.listen.parse() else {
+        let message = format!("server.listen: {} is no address and port", quoted(&raw.listen));
+        faults.add(&layers.place(&["server", "listen"]), message, "write \"127.0.0.1:8080\" or \"[::1]:8080\"");
+        return None;
+    };
+    Some(ServerSettings {
+        listen,
+        max_body: usize::try_from(raw.max_body).unwrap_or(usize::MAX),
+        request_timeout: Duration::from_secs(raw.request_timeout),
+    })
+}
+
+fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> Option<SignalWireSettings> {
+    let space = match &raw.space {
+        Some(text) => match parse_space(text, raw.allow_http) {
+            Ok(space) => Some(space),
+            Err(fault) => {
+                let message = format!("signalwire.space: {} cannot be used: {fault}", quoted(text));
+                let advice = "write your space's name, as in \"example\" for example.signalwire.com";
+                faults.add(&layers.place(&["signalwire", "space"]), message, advice);
+                None
+            }
+        },
+        None => missing(layers, "signalwire.space", "SIGNALWIRE_SPACE", faults),
+    };
+    let project_id =
+        raw.project_id.or_else(|| missing(layers, "signalwire.project_id", "SIGNALWIRE_PROJECT_ID", faults));
+    if project_id.as_ref().is_some_and(|id| id.contains(':')) {
+        // RFC 7617 §2: a user name with a colon cannot be told from its password.
+        let place = layers.place(&["signalwire", "project_id"]);
+        faults.add(&place, "signalwire.project_id: it has a `:`", "write the project's id, a UUID");
+    }
+    let api_token = match (raw.api_token, &raw.api_token_file) {
+        (Some(token), _) => Some(token),
+        (None, Some(path)) => {
+            read_secret(path, "signalwire.api_token_file", &layers.place(&["signalwire", "api_token_file"]), faults)
+        }
+        (None, None) if layers.has("signalwire.api_token_file") => None,
+        (None, None) => missing(layers, "signalwire.api_token", "SIGNALWIRE_API_TOKEN", faults),
+    };
+    Some(SignalWireSettings {
+        space: space?,
+        project_id: project_id?,
+        api_token: api_token?,
+        connect_timeout: Duration::from_secs(raw.connect_timeout),
+        timeout: Duration::from_secs(raw.timeout),
+        ca_file: raw.ca_file.map(PathBuf::from),
+    })
+}
+
+fn missing<T>(layers: &Layers, setting: &str, variable: &str, faults: &mut Faults) -> Option<T> {
+    if !layers.has(setting) {
+        let place = Place::whole(&Source::named(setting));
+        let own = setting.to_uppercase().replace('.', "__");
+        let advice = format!("set it in the settings file, or as {variable} or USHER__{own} in the environment");
+        faults.add(&place, "this setting is required and is not set", advice);
+    }
+    None
+}
+
+/// A secret from a file (Docker's and Kubernetes' way); one trailing newline is dropped.
+pub(super) fn read_secret(path: &str, setting: &str, place: &Place, faults: &mut Faults) -> Option<SecretString> {
+    let mut fault = |message: String| faults.add(place, message, "name a file that holds the secret and nothing else");
+    match std::fs::read_to_string(Path::new(path)) {
+        Ok(text) => {
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            if text.is_empty() {
+                fault(format!("{setting}: {} is empty", quoted(path)));
+                return None;
+            }
+            Some(SecretString::from(text))
+        }
+        Err(error) => {
+            fault(format!("{setting}: {} cannot be read: {error}", quoted(path)));
+            None
+        }
+    }
+}
+
+fn read_rate(raw: &RawRate, layers: &Layers, faults: &mut Faults) -> Option<RateSettings> {
+    let RawRate::Rate { rate, burst } = raw else { return None };
+    let Some((count, unit)) = parse_rate(rate) else {
+        let message = format!("limits.per_member: {} is no rate", quoted(rate));
+        let advice = "write a positive integer and one of /s, /m, /h, /d, as in \"30/m\", or per_member = \"off\"";
+        faults.add(&layers.place(&["limits", "per_member", "rate"]), message, advice);
+        return None;
+    };
+    let burst = burst.and_then(NonZeroU32::new).unwrap_or(count);
+    Some(RateSettings { period: Duration::from_secs(unit) / count.get(), burst })
+}
+
+/// How many, in how many seconds. At most a thousand million, so that the period is at least a nanosecond.
+fn parse_rate(text: &str) -> Option<(NonZeroU32, u64)> {
+    let (count, unit) = text.split_once('/')?;
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let is_number = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
+    let count = count.parse().ok().filter(|count| is_number && *count <= 1_000_000_000)?;
+    Some((NonZeroU32::new(count)?, unit))
+}

@@ -1,0 +1,89 @@
+//! Files and environment to [`Settings`], every fault at once with where the value came from. Knows the settings types of
+//! the modules that it fills; must not know requests.
+//!
+//! ```text
+//! keys.rs     the settings that there are, and their defaults
+//! layers.rs   defaults, files, environment: each checked by itself
+//! raw.rs      the merged layers, by the `config` crate, as plain values
+//! meaning.rs  plain values → Settings
+//! issuer.rs   the same for one issuer
+//! space.rs    SignalWire's address from what people write for it
+//! ```
+
+mod issuer;
+mod keys;
+mod layers;
+mod meaning;
+mod raw;
+mod space;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::limits::RateSettings;
+use crate::ops::log::LogSettings;
+use crate::schema::Faults;
+use crate::session::IssuerSettings;
+use crate::signalwire::SignalWireSettings;
+
+pub use issuer::DEV_ISSUER;
+pub use keys::KEYS;
+pub use layers::Environment;
+
+/// Where settings are looked for when no `--config` names a file.
+pub const DEFAULT_FILE: &str = "config/usher.toml";
+
+/// Everything that an operator can set, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The public listener.
+    pub server: ServerSettings,
+    /// SignalWire and our credentials there.
+    pub signalwire: SignalWireSettings,
+    /// Whose sessions are taken; at least one.
+    pub issuers: Vec<IssuerSettings>,
+    /// The policy file.
+    pub policy: PolicySettings,
+    /// How often a member may ask; none: as often as it likes.
+    pub per_member: Option<RateSettings>,
+    /// The log.
+    pub log: LogSettings,
+}
+
+/// The public listener.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// The whole request.
+    pub request_timeout: Duration,
+}
+
+/// The policy file.
+#[derive(Clone, Debug)]
+pub struct PolicySettings {
+    /// Its path, relative to the working directory.
+    pub file: PathBuf,
+    /// Whether a client may ask for mode `narrow`.
+    pub narrow: bool,
+}
+
+impl Settings {
+    /// Loads the built-in defaults, [`DEFAULT_FILE`] if it is there (or instead each of `files`, which must be), and the
+    /// environment.
+    ///
+    /// # Errors
+    /// Every fault, each with the setting's name, where its value came from and what would be right. No secret is in them.
+    pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let layers = layers::load(files, environment, &mut faults);
+        let settings = meaning::read(&layers, &mut faults);
+        match settings {
+            Some(settings) => faults.or(settings),
+            None => Err(faults),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The layers merged by the `config` crate into plain values: durations in seconds, sizes in bytes, texts as they were
+//! written. Must not know what the values mean.
+
+use config::{Config, ConfigError, Map, Source, Value as Merged, ValueKind};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::layers::{Layers, TWINS};
+use crate::schema::{Fields, Value};
+
+#[derive(Deserialize)]
+pub(super) struct RawSettings {
+    pub(super) server: RawServer,
+    pub(super) signalwire: RawSignalWire,
+    #[serde(default)]
+    pub(super) session: RawSession,
+    pub(super) policy: RawPolicy,
+    pub(super) limits: RawLimits,
+    pub(super) log: RawLog,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawServer {
+    pub(super) listen: String,
+    pub(super) max_body: u64,
+    pub(super) request_timeout: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawSignalWire {
+    pub(super) space: Option<String>,
+    pub(super) project_id: Option<String>,
+    pub(super) api_token: Option<SecretString>,
+    pub(super) api_token_file: Option<String>,
+    pub(super) allow_http: bool,
+    pub(super) connect_timeout: u64,
+    pub(super) timeout: u64,
+    pub(super) ca_file: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct RawSession {
+    #[serde(default)]
+    pub(super) issuers: Vec<RawIssuer>,
+}
+
+/// What a list of tables has no layer of defaults for is optional here.
+#[derive(Deserialize)]
+pub(super) struct RawIssuer {
+    pub(super) name: Option<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) audiences: Option<Vec<String>>,
+    pub(super) audience_claim: Option<String>,
+    pub(super) roles: Option<Vec<String>>,
+    pub(super) jwks_url: Option<String>,
+    pub(super) jwks_file: Option<String>,
+    pub(super) public_key_file: Option<String>,
+    pub(super) secret: Option<SecretString>,
+    pub(super) secret_file: Option<String>,
+    pub(super) secret_encoding: Option<String>,
+    pub(super) algorithms: Option<Vec<String>>,
+    pub(super) leeway: Option<u64>,
+    pub(super) max_age: Option<u64>,
+    pub(super) outlive: Option<u64>,
+    #[serde(default)]
+    pub(super) allow_http: bool,
+    #[serde(default)]
+    pub(super) acknowledge_user_editable: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawPolicy {
+    pub(super) file: String,
+    pub(super) narrow: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawLimits {
+    pub(super) per_member: RawRate,
+}
+
+/// A rate, or the word `off`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum RawRate {
+    Rate { rate: String, burst: Option<u32> },
+    Off(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawLog {
+    pub(super) format: String,
+    pub(super) level: String,
+}
+
+pub(super) fn merge(layers: &Layers) -> Result<RawSettings, ConfigError> {
+    let builder = layers.list.iter().fold(Config::builder(), |builder, layer| builder.add_source(Layer(layer.clone())));
+    builder.build()?.try_deserialize()
+}
+
+#[derive(Clone)]
+struct Layer(Fields);
+
+impl std::fmt::Debug for Layer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What is in a layer may be secret.
+        write!(formatter, "Layer({})", self.0.place)
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Merged>, ConfigError> {
+        Ok(table(&self.0))
+    }
+}
+
+fn table(fields: &Fields) -> Map<String, Merged> {
+    let mut table = Map::new();
+    for entry in &fields.entries {
+        table.insert(entry.key.clone(), merged(&entry.item.value, &entry.item.place.to_string()));
+        // A secret of a later layer replaces an earlier one's file, and the other way round.
+        for (secret, file) in TWINS {
+            for (one, other) in [(secret, file), (file, secret)] {
+                if entry.key == one && fields.get(other).is_none() {
+                    table.insert(other.to_owned(), Merged::new(None, ValueKind::Nil));
+                }
+            }
+        }
+    }
+    // A rate of a later layer replaces an earlier one whole, its burst too.
+    if fields.get("rate").is_some() && fields.get("burst").is_none() {
+        table.insert("burst".to_owned(), Merged::new(None, ValueKind::Nil));
+    }
+    table
+}
+
+fn merged(value: &Value, origin: &str) -> Merged {
+    let kind = match value {
+        Value::Text(text) => ValueKind::String(text.clone()),
+        Value::Integer(integer) => ValueKind::I64(*integer),
+        Value::Float(float) => ValueKind::Float(*float),
+        Value::Boolean(boolean) => ValueKind::Boolean(*boolean),
+        Value::List(items) => ValueKind::Array(items.iter().map(|item| merged(&item.value, origin)).collect()),
+        Value::Table(fields) => ValueKind::Table(table(fields)),
+    };
+    Merged::new(Some(&origin.to_owned()), kind)
+}
