@@ -26,7 +26,11 @@ use super::Response;
 #[derive(Clone, Copy)]
 pub(super) struct CutUnanswered;
 
-pub(super) async fn serve(router: Router, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub(super) async fn serve(
+    router: Router,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let mut stop = pin!(stop);
     // Dropping the set at the end cuts what is still open.
     let mut connections = JoinSet::new();
@@ -52,7 +56,9 @@ async fn connection(router: Router, stream: TcpStream) {
     // Without it a dripping body would be gathered into fewer packets.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(router.clone(), request));
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// hyper closes the connection without a word when this is an error.
@@ -69,43 +75,35 @@ async fn respond(router: Router, request: Request<Incoming>) -> Result<Response,
 pub(super) struct Pieces {
     left: VecDeque<Bytes>,
     pace: Option<Interval>,
-    cut: bool,
 }
 
 impl Pieces {
     pub(super) fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        Self { left: pieces.into_iter().collect(), pace: None, cut: false }
+        Self {
+            left: pieces.into_iter().collect(),
+            pace: None,
+        }
     }
 
-    /// The first piece at once, each other this much after the one before.
+    /// The first piece at once, each other, and the end, this much after the one before.
     pub(super) fn every(mut self, pause: Duration) -> Self {
         // An interval of nothing panics.
         self.pace = Some(tokio::time::interval(pause.max(Duration::from_millis(1))));
         self
     }
-
-    /// After the last piece has had the time to be sent, the connection closes.
-    pub(super) fn then_cut(mut self) -> Self {
-        self.cut = true;
-        self.every(Duration::from_millis(20))
-    }
 }
 
 impl hyper::body::Body for Pieces {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some(pace) = &mut self.pace {
             ready!(pace.poll_tick(context));
         }
-        Poll::Ready(match self.left.pop_front() {
-            Some(piece) => Some(Ok(Frame::data(piece))),
-            None if self.cut => Some(Err(io::Error::other("cut on demand"))),
-            None => None,
-        })
+        Poll::Ready(self.left.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 }

@@ -1,0 +1,10 @@
+//! Everything is tested from the outside: real sockets, the real client against the sandbox, the real binary.
+
+mod support;
+
+mod api;
+mod cli;
+mod policy;
+mod sandbox;
+mod session;
+mod structure;

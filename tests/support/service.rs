@@ -1,0 +1,184 @@
+//! The service and the sandbox, each on a port of its own, and what a client of it does.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::{SecretSlice, SecretString};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use usher::api::{App, Parts};
+use usher::limits::{Limits, RateSettings};
+use usher::policy::Policy;
+use usher::sandbox::Sandbox;
+use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, Verifier};
+use usher::signalwire::{Client, SignalWireSettings};
+
+use super::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
+
+/// A policy that grants each role something.
+pub(crate) const POLICY: &str = r#"
+version = 1
+[member]
+state = { name = "{name}" }
+client_state = ["status"]
+[roles.customer.channels]
+"announcements" = ["read"]
+"support:{sub}" = ["read", "write"]
+[roles.agent.channels]
+"support:*" = ["read", "write"]
+[roles.muted.deny]
+"**" = ["write"]
+[blocked]
+members = ["mallory"]
+"#;
+
+/// How a service of a test differs from the usual one.
+pub(crate) struct Setup {
+    pub(crate) policy: String,
+    pub(crate) issuers: Vec<IssuerSettings>,
+    pub(crate) per_member: Option<RateSettings>,
+    pub(crate) narrow: bool,
+    pub(crate) max_body: usize,
+    pub(crate) request_timeout: Duration,
+    pub(crate) upstream_timeout: Duration,
+    /// Another SignalWire than the sandbox.
+    pub(crate) space: Option<String>,
+    pub(crate) api_token: String,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            policy: POLICY.to_owned(),
+            issuers: vec![issuer("app", ISSUER)],
+            per_member: None,
+            narrow: true,
+            max_body: 256 * 1024,
+            request_timeout: Duration::from_secs(15),
+            upstream_timeout: Duration::from_secs(5),
+            space: None,
+            api_token: API_TOKEN.to_owned(),
+        }
+    }
+}
+
+/// An issuer with the tests' shared secret.
+pub(crate) fn issuer(name: &str, iss: &str) -> IssuerSettings {
+    IssuerSettings {
+        name: name.to_owned(),
+        issuer: iss.to_owned(),
+        audiences: AudiencesSettings::OneOf(vec![AUDIENCE.to_owned()]),
+        audience_claim: "aud".to_owned(),
+        roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
+        keys: KeySettings::Secret(SecretSlice::from(SECRET.as_bytes().to_vec())),
+        algorithms: Vec::new(),
+        leeway: Duration::from_secs(30),
+        max_age: None,
+        outlive: Duration::ZERO,
+    }
+}
+
+/// A running service with its sandbox.
+pub(crate) struct Service {
+    pub(crate) url: String,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) client: reqwest::Client,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    pub(crate) async fn with_policy(policy: &str) -> Self {
+        Self::with(Setup { policy: policy.to_owned(), ..Setup::default() }).await
+    }
+
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let space = setup.space.clone().unwrap_or_else(|| format!("http://{}", upstream.local_addr().unwrap()));
+        let serving = sandbox.clone().serve(upstream, std::future::pending());
+        let sandbox_task = tokio::spawn(async move { drop(serving.await) });
+
+        let app = app(setup, &space);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = app.router(None);
+        let service_task = tokio::spawn(async move {
+            usher::api::serve(listener, router, std::future::pending(), Duration::from_secs(1)).await;
+        });
+        let client = reqwest::ClientBuilder::new().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+        Self { url, sandbox, client, tasks: vec![sandbox_task, service_task] }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// `POST /chat-token` with a session and, where there is one, a JSON body.
+    pub(crate) async fn post(&self, session: &str, body: Option<&Value>) -> Response {
+        let request = self.request(Method::POST, "/chat-token").bearer_auth(session);
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request,
+        };
+        request.send().await.unwrap()
+    }
+
+    /// The same, as status and JSON.
+    pub(crate) async fn ask(&self, session: &str, body: Option<&Value>) -> (u16, Value) {
+        read(self.post(session, body).await).await
+    }
+
+    /// `GET /chat-token/grants`.
+    pub(crate) async fn grants(&self, session: &str) -> (u16, Value) {
+        read(self.request(Method::GET, "/chat-token/grants").bearer_auth(session).send().await.unwrap()).await
+    }
+
+    /// What an answer's token holds, as SignalWire would read it.
+    pub(crate) fn payload(&self, answer: &Value) -> Value {
+        self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Status and JSON of an answer.
+pub(crate) async fn read(response: Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap())
+}
+
+/// The service itself, for whoever wants it without a listener.
+pub(crate) fn app(setup: Setup, space: &str) -> App {
+    let verifier = Verifier::open(setup.issuers).unwrap();
+    let aliases: BTreeSet<String> = verifier.aliases();
+    let policy = Policy::compile("policy.toml", &setup.policy, &aliases).unwrap_or_else(|faults| panic!("{faults}"));
+    let signalwire = Client::new(&SignalWireSettings {
+        space: space.parse().unwrap(),
+        project_id: PROJECT.to_owned(),
+        api_token: SecretString::from(setup.api_token),
+        connect_timeout: Duration::from_secs(2),
+        timeout: setup.upstream_timeout,
+        ca_file: None,
+    });
+    App::new(Parts {
+        policy: ArcSwap::from_pointee(policy),
+        verifier,
+        limits: Limits::new(setup.per_member),
+        signalwire: signalwire.unwrap(),
+        narrow: setup.narrow,
+        max_body: setup.max_body,
+        request_timeout: setup.request_timeout,
+        decisions: tokio_util::task::TaskTracker::new(),
+    })
+}
