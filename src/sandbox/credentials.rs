@@ -12,28 +12,21 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new(project_id: &str, api_token: &str) -> Self {
-        Self {
-            hash: hash(format!("{project_id}:{api_token}").as_bytes()),
-        }
+        Self { hash: hash(format!("{project_id}:{api_token}").as_bytes()) }
     }
 
     /// Whether an `Authorization` header holds exactly these credentials.
     pub(super) fn admit(&self, authorization: Option<&HeaderValue>) -> bool {
         // Comparing hashes is not constant in time, but what the time tells, of a hash of the right credentials, helps
         // nobody to the credentials.
-        authorization
-            .and_then(user_and_password)
-            .is_some_and(|given| hash(&given) == self.hash)
+        authorization.and_then(user_and_password).is_some_and(|given| hash(&given) == self.hash)
     }
 }
 
 /// RFC 7617, section 2: the scheme in any case, then `user-id ":" password` in Base64.
 fn user_and_password(authorization: &HeaderValue) -> Option<Vec<u8>> {
     let (scheme, encoded) = authorization.to_str().ok()?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("basic")
-        .then(|| STANDARD.decode(encoded.trim()).ok())
-        .flatten()
+    scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(encoded.trim()).ok()).flatten()
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {

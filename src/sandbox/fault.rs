@@ -82,19 +82,13 @@ impl Fault {
             Self::CutMidBody => cut_mid_body(),
             Self::Status(code) => with_status(code, of_status),
             Self::Html(code) => with_status(code, gateway_page),
-            Self::Body { status, body } => with_status(status, |status| {
-                text_response(status, "application/json", body)
-            }),
-            Self::StatusWith {
-                status,
-                headers,
-                body,
-            } => with_status(status, |status| exactly(status, &headers, body)),
-            Self::Redirect(address) => exactly(
-                StatusCode::TEMPORARY_REDIRECT,
-                &[("location".to_owned(), address)],
-                String::new(),
-            ),
+            Self::Body { status, body } => {
+                with_status(status, |status| text_response(status, "application/json", body))
+            }
+            Self::StatusWith { status, headers, body } => with_status(status, |status| exactly(status, &headers, body)),
+            Self::Redirect(address) => {
+                exactly(StatusCode::TEMPORARY_REDIRECT, &[("location".to_owned(), address)], String::new())
+            }
             Self::Oversize(bytes) => oversize(bytes),
         })
     }
@@ -124,9 +118,7 @@ impl Change {
             }
             Self::Drip(pause) => {
                 let (head, body) = response.into_parts();
-                let whole = axum::body::to_bytes(body, usize::MAX)
-                    .await
-                    .unwrap_or_default();
+                let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
                 let bytes = (0..whole.len()).map(|at| whole.slice(at..=at));
                 let body = Pieces::new(bytes).every(pause);
                 Response::from_parts(head, Body::new(body))
@@ -195,11 +187,7 @@ fn error_list(code: &str, attribute: Option<&str>) -> serde_json::Value {
 }
 
 fn gateway_page(status: StatusCode) -> Response {
-    let title = format!(
-        "{} {}",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or("")
-    );
+    let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or(""));
     text_response(
         status,
         "text/html",
@@ -214,8 +202,7 @@ fn exactly(status: StatusCode, headers: &[(String, String)], body: String) -> Re
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     for (name, value) in headers {
-        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
-        else {
+        let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) else {
             return not_http();
         };
         response.headers_mut().append(name, value);
@@ -224,11 +211,7 @@ fn exactly(status: StatusCode, headers: &[(String, String)], body: String) -> Re
 }
 
 fn not_http() -> Response {
-    text_response(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "text/plain",
-        "sandbox: this fault is not valid HTTP".to_owned(),
-    )
+    text_response(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "sandbox: this fault is not valid HTTP".to_owned())
 }
 
 fn cut_unanswered() -> Response {
@@ -243,9 +226,7 @@ fn cut_mid_body() -> Response {
     // hyper closes the connection where a body ends short of what was announced; the pause lets the start be sent.
     let body = Pieces::new([start]).every(Duration::from_millis(20));
     let mut response = as_json(Body::new(body));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from_static("4096"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("4096"));
     response
 }
 
@@ -259,9 +240,6 @@ fn oversize(bytes: usize) -> Response {
 
 fn as_json(body: Body) -> Response {
     let mut response = Response::new(body);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,4 +1,4 @@
-//! `SignalWire`'s stand-in: the chat-token endpoint over a real socket, with faults on demand; written from the
+//! SignalWire's stand-in: the chat-token endpoint over a real socket, with faults on demand; written from the
 //! published rules alone, it must not know anything else of this crate.
 //!
 //! What the published rules leave open is decided here, and said where it is: see [`Sandbox::router`], [`Fault`] and
@@ -39,7 +39,7 @@ const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
 type Response = http::Response<Body>;
 
-/// A stand-in for one `SignalWire` project. Cheap to clone: all clones are the same sandbox.
+/// A stand-in for one SignalWire project. Cheap to clone: all clones are the same sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
@@ -59,11 +59,7 @@ impl Sandbox {
     ///
     /// The API token is not kept, only its hash. The secret that tokens are signed with is random and new.
     #[must_use]
-    pub fn new(
-        project_id: impl Into<String>,
-        api_token: impl Into<String>,
-        clock: fn() -> u64,
-    ) -> Self {
+    pub fn new(project_id: impl Into<String>, api_token: impl Into<String>, clock: fn() -> u64) -> Self {
         let project_id = project_id.into();
         let credentials = Credentials::new(&project_id, &api_token.into());
         Self {
@@ -84,21 +80,14 @@ impl Sandbox {
     /// one over 2 MiB, or that breaks off, is "not JSON". [`Fault::Cut`] needs the socket and works with
     /// [`Sandbox::serve`] only: without it, it is an empty 502.
     pub fn router(&self) -> Router {
-        Router::new()
-            .route(TOKENS, any(tokens))
-            .fallback(elsewhere)
-            .with_state(self.clone())
+        Router::new().route(TOKENS, any(tokens)).fallback(elsewhere).with_state(self.clone())
     }
 
     /// Serves HTTP/1.1 on `listener` until `stop` is done; connections that are open then are cut, not drained.
     ///
     /// # Errors
     /// When the listener can accept no more connections.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send,
-    ) -> std::io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
         wire::serve(self.router(), listener, stop).await
     }
 
@@ -147,29 +136,18 @@ impl Sandbox {
         let inner = &self.inner;
         match inner.mint.mint(&inner.project_id, (inner.clock)(), asked) {
             Some(token) => json_response(StatusCode::OK, &json!({"token": token})),
-            None => json_response(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &json!({"error": "the sandbox could not sign"}),
-            ),
+            None => json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "the sandbox could not sign"})),
         }
     }
 
     /// Reads and records a request; gives it and the bytes of its body.
     async fn receive(&self, request: Request) -> (Received, Bytes) {
         let (head, body) = request.into_parts();
-        let body = axum::body::to_bytes(body, BODY_LIMIT)
-            .await
-            .unwrap_or_default();
+        let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
         let received = Received {
             method: head.method.to_string(),
-            path: head
-                .uri
-                .path_and_query()
-                .map_or_else(String::new, ToString::to_string),
-            authorized: self
-                .inner
-                .credentials
-                .admit(head.headers.get(header::AUTHORIZATION)),
+            path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            authorized: self.inner.credentials.admit(head.headers.get(header::AUTHORIZATION)),
             content_type: head
                 .headers
                 .get(header::CONTENT_TYPE)
@@ -184,9 +162,7 @@ impl Sandbox {
 /// Shows the project alone.
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox")
-            .field("project_id", &self.inner.project_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("project_id", &self.inner.project_id).finish_non_exhaustive()
     }
 }
 
@@ -217,9 +193,6 @@ fn json_response(status: StatusCode, body: &Value) -> Response {
 fn text_response(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        http::HeaderValue::from_static(content_type),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     response
 }

@@ -1,6 +1,6 @@
 //! The published rules for a token request's body, all faults at once; must not know HTTP, nor how a token is made.
 //!
-//! The codes that `SignalWire` publishes are taken where one fits. Where none does, the sandbox chose:
+//! The codes that SignalWire publishes are taken where one fits. Where none does, the sandbox chose:
 //!
 //! | fault | code | published |
 //! |---|---|---|
@@ -87,16 +87,7 @@ pub(super) fn parse(body: &Value) -> Result<Asked, Vec<Invalid>> {
     let channels = channels(fields.get("channels"), &mut faults);
     let member_id = member_id(fields.get("member_id"), &mut faults);
     let state = state(fields.get("state"), &mut faults);
-    if faults.found.is_empty() {
-        Ok(Asked {
-            ttl,
-            channels,
-            member_id,
-            state,
-        })
-    } else {
-        Err(faults.found)
-    }
+    if faults.found.is_empty() { Ok(Asked { ttl, channels, member_id, state }) } else { Err(faults.found) }
 }
 
 /// The faults so far. What a faulty field parses to does not matter: with one fault nothing is minted.
@@ -107,11 +98,7 @@ struct Faults {
 
 impl Faults {
     fn add(&mut self, code: &'static str, attribute: Option<&str>, message: impl Into<String>) {
-        self.found.push(Invalid {
-            code,
-            message: message.into(),
-            attribute: attribute.map(str::to_owned),
-        });
+        self.found.push(Invalid { code, message: message.into(), attribute: attribute.map(str::to_owned) });
     }
 }
 
@@ -124,11 +111,7 @@ fn ttl(value: Option<&Value>, faults: &mut Faults) -> u64 {
             None if !value.is_i64() => {
                 faults.add("not_an_integer", at, "ttl must be a whole number");
             }
-            _ => faults.add(
-                "ttl_out_of_range",
-                at,
-                format!("ttl must be from 1 to {TTL_LIMIT} minutes"),
-            ),
+            _ => faults.add("ttl_out_of_range", at, format!("ttl must be from 1 to {TTL_LIMIT} minutes")),
         },
     }
     0
@@ -145,18 +128,10 @@ fn channels(value: Option<&Value>, faults: &mut Faults) -> BTreeMap<String, Acce
         return BTreeMap::new();
     };
     if channels.is_empty() {
-        faults.add(
-            "missing_required_parameter",
-            at,
-            "channels must name a channel",
-        );
+        faults.add("missing_required_parameter", at, "channels must name a channel");
     }
     if channels.len() > CHANNELS_LIMIT {
-        faults.add(
-            "channel_size_limit_exceeded",
-            at,
-            format!("at most {CHANNELS_LIMIT} channels"),
-        );
+        faults.add("channel_size_limit_exceeded", at, format!("at most {CHANNELS_LIMIT} channels"));
     }
     channels
         .iter()
@@ -177,11 +152,7 @@ fn channel_name(name: &str, at: &str, faults: &mut Faults) {
         );
     }
     if name.starts_with(RESERVED) {
-        faults.add(
-            "channel_name_is_reserved",
-            Some(at),
-            format!("a channel's name must not start with {RESERVED}"),
-        );
+        faults.add("channel_name_is_reserved", Some(at), format!("a channel's name must not start with {RESERVED}"));
     }
 }
 
@@ -192,11 +163,7 @@ fn access(value: &Value, at: &str, faults: &mut Faults) -> Access {
         return access;
     };
     if !properties.contains_key("read") && !properties.contains_key("write") {
-        faults.add(
-            "channel_has_missing_properties",
-            Some(at),
-            "a channel has read, write or both",
-        );
+        faults.add("channel_has_missing_properties", Some(at), "a channel has read, write or both");
     }
     for (property, value) in properties {
         let at = format!("{at}.{property}");
@@ -223,11 +190,7 @@ fn member_id(value: Option<&Value>, faults: &mut Faults) -> Option<String> {
         return None;
     };
     if member_id.chars().count() > MEMBER_ID_LIMIT {
-        faults.add(
-            "member_id_size_limit_exceeded",
-            at,
-            format!("member_id has at most {MEMBER_ID_LIMIT} characters"),
-        );
+        faults.add("member_id_size_limit_exceeded", at, format!("member_id has at most {MEMBER_ID_LIMIT} characters"));
     }
     Some(member_id.to_owned())
 }

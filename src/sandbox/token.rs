@@ -17,10 +17,7 @@ pub(super) struct Mint {
 impl Mint {
     pub(super) fn with_random_secret() -> Self {
         let secret: [u8; 64] = rand::random();
-        Self {
-            signing: EncodingKey::from_secret(&secret),
-            verifying: DecodingKey::from_secret(&secret),
-        }
+        Self { signing: EncodingKey::from_secret(&secret), verifying: DecodingKey::from_secret(&secret) }
     }
 
     /// A token for what was asked, from `now` (seconds since 1970); nothing when the signing fails.
@@ -50,12 +47,7 @@ impl Mint {
     /// Header and payload of a token that was signed here.
     pub(super) fn decode(&self, token: &str) -> Option<Value> {
         let (signed, signature) = token.rsplit_once('.')?;
-        let genuine = crypto::verify(
-            signature,
-            signed.as_bytes(),
-            &self.verifying,
-            Algorithm::HS512,
-        );
+        let genuine = crypto::verify(signature, signed.as_bytes(), &self.verifying, Algorithm::HS512);
         if !genuine.is_ok_and(|genuine| genuine) {
             return None;
         }

@@ -26,11 +26,7 @@ use super::Response;
 #[derive(Clone, Copy)]
 pub(super) struct CutUnanswered;
 
-pub(super) async fn serve(
-    router: Router,
-    listener: TcpListener,
-    stop: impl Future<Output = ()>,
-) -> io::Result<()> {
+pub(super) async fn serve(router: Router, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
     let mut stop = pin!(stop);
     // Dropping the set at the end cuts what is still open.
     let mut connections = JoinSet::new();
@@ -56,9 +52,7 @@ async fn connection(router: Router, stream: TcpStream) {
     // Without it a dripping body would be gathered into fewer packets.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(router.clone(), request));
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// hyper closes the connection without a word when this is an error.
@@ -79,10 +73,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn new(pieces: impl IntoIterator<Item = Bytes>) -> Self {
-        Self {
-            left: pieces.into_iter().collect(),
-            pace: None,
-        }
+        Self { left: pieces.into_iter().collect(), pace: None }
     }
 
     /// The first piece at once, each other, and the end, this much after the one before.

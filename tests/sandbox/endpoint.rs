@@ -21,10 +21,7 @@ fn is_uuid_v4(text: &str) -> bool {
 #[tokio::test]
 async fn a_valid_body_gives_a_token_and_nothing_else() {
     let running = Running::start().await;
-    let response = running
-        .try_send(valid_but(json!({})).to_string())
-        .await
-        .unwrap();
+    let response = running.try_send(valid_but(json!({})).to_string()).await.unwrap();
     assert_eq!(response.status(), 200);
     let content_type = response.headers()["content-type"].to_str().unwrap();
     assert!(content_type.starts_with("application/json"));
@@ -44,10 +41,7 @@ async fn a_token_has_the_real_shape_and_says_it_is_not_real() {
     });
     let (_, answer) = running.send(body.to_string()).await;
     let mut token = running.decoded(&answer);
-    assert_eq!(
-        token["header"],
-        json!({"typ": "CRT", "alg": "HS512", "sandbox": true})
-    );
+    assert_eq!(token["header"], json!({"typ": "CRT", "alg": "HS512", "sandbox": true}));
     let jti = token["payload"]["jti"].take();
     assert!(is_uuid_v4(jti.as_str().unwrap()), "{jti}");
     // No `exp`, and both booleans for each channel.
@@ -126,19 +120,13 @@ async fn wrong_credentials_are_unauthorized() {
         Some("Basic not base64!".to_owned()),
         Some("Basic".to_owned()),
     ] {
-        let mut request = running
-            .client
-            .post(&running.url)
-            .body(valid_but(json!({})).to_string());
+        let mut request = running.client.post(&running.url).body(valid_but(json!({})).to_string());
         if let Some(authorization) = &authorization {
             request = request.header("authorization", authorization);
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 401, "{authorization:?}");
-        assert_eq!(
-            response.text().await.unwrap(),
-            r#"{"error":"Unauthorized"}"#
-        );
+        assert_eq!(response.text().await.unwrap(), r#"{"error":"Unauthorized"}"#);
     }
     assert!(running.sandbox.received().iter().all(|r| !r.authorized));
 }
@@ -149,13 +137,7 @@ async fn the_scheme_of_the_credentials_is_in_any_case() {
     let response = running
         .client
         .post(&running.url)
-        .header(
-            "authorization",
-            format!(
-                "bASIC {}",
-                STANDARD.encode(format!("{PROJECT}:{API_TOKEN}"))
-            ),
-        )
+        .header("authorization", format!("bASIC {}", STANDARD.encode(format!("{PROJECT}:{API_TOKEN}"))))
         .body(valid_but(json!({})).to_string())
         .send()
         .await
@@ -167,14 +149,8 @@ async fn the_scheme_of_the_credentials_is_in_any_case() {
 async fn credentials_are_checked_before_the_body() {
     let running = Running::start().await;
     for body in ["{}", "not json", ""] {
-        let response = running
-            .client
-            .post(&running.url)
-            .basic_auth(PROJECT, Some("wrong"))
-            .body(body)
-            .send()
-            .await
-            .unwrap();
+        let response =
+            running.client.post(&running.url).basic_auth(PROJECT, Some("wrong")).body(body).send().await.unwrap();
         assert_eq!(response.status(), 401, "{body}");
     }
 }
@@ -234,13 +210,7 @@ async fn requests_are_remembered_without_their_credentials() {
     let body = valid_but(json!({})).to_string();
     running.send(body.clone()).await;
     let elsewhere = running.url.replace("chat", "pubsub");
-    running
-        .client
-        .get(format!("{elsewhere}?a=b"))
-        .basic_auth(PROJECT, Some("PTwrong"))
-        .send()
-        .await
-        .unwrap();
+    running.client.get(format!("{elsewhere}?a=b")).basic_auth(PROJECT, Some("PTwrong")).send().await.unwrap();
     let received = running.sandbox.clone().received();
     assert_eq!(
         received,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tower::ServiceExt as _;
 use usher::sandbox::{Fault, Times};
 
 use super::{API_TOKEN, PROJECT, Running, valid_but};
@@ -15,37 +16,23 @@ const SOON: Duration = Duration::from_secs(10);
 impl Running {
     /// A valid request's answer: status, content type, body.
     async fn ask(&self) -> (u16, String, String) {
-        let response = self
-            .try_send(valid_but(json!({})).to_string())
-            .await
-            .unwrap();
+        let response = self.try_send(valid_but(json!({})).to_string()).await.unwrap();
         let status = response.status().as_u16();
-        let content_type = response
-            .headers()
-            .get("content-type")
-            .map_or("", |value| value.to_str().unwrap())
-            .to_owned();
+        let content_type =
+            response.headers().get("content-type").map_or("", |value| value.to_str().unwrap()).to_owned();
         (status, content_type, response.text().await.unwrap())
     }
 
     /// All that comes over the socket for a valid request, until the sandbox closes it.
     async fn raw(&self) -> String {
-        let address = self
-            .url
-            .trim_start_matches("http://")
-            .split('/')
-            .next()
-            .unwrap();
+        let address = self.url.trim_start_matches("http://").split('/').next().unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!(
             "POST /api/chat/tokens HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
-        timeout(SOON, stream.read_to_string(&mut answer))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(SOON, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
         answer
     }
 }
@@ -67,10 +54,7 @@ async fn a_status_comes_with_its_published_body() {
         assert!(content_type.starts_with("application/json"));
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), body);
     }
-    for (status, code) in [
-        (422, "missing_required_parameter"),
-        (429, "rate_limit_exceeded"),
-    ] {
+    for (status, code) in [(422, "missing_required_parameter"), (429, "rate_limit_exceeded")] {
         running.sandbox.fail(Fault::Status(status), Times::Once);
         let (got, _, text) = running.ask().await;
         assert_eq!(got, status);
@@ -110,19 +94,11 @@ async fn a_fault_that_http_does_not_allow_says_so() {
         Fault::Status(99),
         Fault::Html(1_000),
         Fault::Redirect("a\nb".to_owned()),
-        Fault::StatusWith {
-            status: 200,
-            headers: vec![("a b".to_owned(), String::new())],
-            body: String::new(),
-        },
+        Fault::StatusWith { status: 200, headers: vec![("a b".to_owned(), String::new())], body: String::new() },
     ] {
         running.sandbox.fail(fault.clone(), Times::Once);
         let (status, _, text) = running.ask().await;
-        assert_eq!(
-            (status, text.contains("not valid HTTP")),
-            (500, true),
-            "{fault:?}"
-        );
+        assert_eq!((status, text.contains("not valid HTTP")), (500, true), "{fault:?}");
     }
 }
 
@@ -157,6 +133,16 @@ async fn a_cut_connection_gives_not_one_byte() {
     let error = running.try_send("{}").await.unwrap_err();
     assert!(!error.is_timeout() && !error.is_connect(), "{error:?}");
     assert_eq!(running.sandbox.received().len(), 2, "after it was read");
+}
+
+#[tokio::test]
+async fn a_cut_is_an_empty_502_where_the_router_has_no_socket_of_ours() {
+    let running = Running::start().await;
+    running.sandbox.fail(Fault::Cut, Times::Once);
+    let request = axum::extract::Request::post("/api/chat/tokens").body(axum::body::Body::empty()).unwrap();
+    let response = running.sandbox.router().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 502);
+    assert!(axum::body::to_bytes(response.into_body(), 1).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -204,9 +190,7 @@ async fn oversize_is_a_well_formed_token_over_the_limit_of_no_announced_length()
 async fn a_redirect_keeps_the_method() {
     let running = Running::start().await;
     let address = format!("{}/elsewhere", running.url);
-    running
-        .sandbox
-        .fail(Fault::Redirect(address.clone()), Times::Once);
+    running.sandbox.fail(Fault::Redirect(address.clone()), Times::Once);
     let response = running.try_send("{}").await.unwrap();
     assert_eq!(response.status(), 307);
     assert_eq!(response.headers()["location"], address.as_str());
@@ -216,17 +200,10 @@ async fn a_redirect_keeps_the_method() {
 #[tokio::test]
 async fn a_body_is_sent_as_it_is_and_called_json() {
     let running = Running::start().await;
-    for (status, body) in [
-        (200, "{}"),
-        (200, r#"{"token":""}"#),
-        (201, r#"{"token":7}"#),
-        (200, ""),
-        (422, "<not json"),
-    ] {
-        let fault = Fault::Body {
-            status,
-            body: body.to_owned(),
-        };
+    for (status, body) in
+        [(200, "{}"), (200, r#"{"token":""}"#), (201, r#"{"token":7}"#), (200, ""), (422, "<not json")]
+    {
+        let fault = Fault::Body { status, body: body.to_owned() };
         running.sandbox.fail(fault, Times::Once);
         let expected = (status, "application/json".to_owned(), body.to_owned());
         assert_eq!(running.ask().await, expected);
@@ -249,10 +226,7 @@ async fn a_drip_gives_the_normal_body_a_byte_at_a_time() {
     let pause = Duration::from_millis(2);
     running.sandbox.fail(Fault::Drip(pause), Times::Once);
     let start = Instant::now();
-    let mut response = running
-        .try_send(valid_but(json!({})).to_string())
-        .await
-        .unwrap();
+    let mut response = running.try_send(valid_but(json!({})).to_string()).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.content_length(), None);
     let mut body = Vec::new();
@@ -270,9 +244,7 @@ async fn a_drip_gives_the_normal_body_a_byte_at_a_time() {
 #[tokio::test]
 async fn a_drip_without_a_pause_is_served_too() {
     let running = Running::start().await;
-    running
-        .sandbox
-        .fail(Fault::Drip(Duration::ZERO), Times::Once);
+    running.sandbox.fail(Fault::Drip(Duration::ZERO), Times::Once);
     assert_eq!(running.ask().await.0, 200);
 }
 
@@ -321,21 +293,13 @@ async fn stopping_cuts_what_is_open_and_closes_the_port() {
     let mut running = Running::start().await;
     running.sandbox.fail(Fault::Hang, Times::Once);
     let sandbox = running.sandbox.clone();
-    let request = running
-        .client
-        .post(&running.url)
-        .basic_auth(PROJECT, Some(API_TOKEN))
-        .send();
+    let request = running.client.post(&running.url).basic_auth(PROJECT, Some(API_TOKEN)).send();
     let hanging = tokio::spawn(request);
     while sandbox.received().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     running.stop.take().unwrap().send(()).unwrap();
-    timeout(SOON, &mut running.served)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    timeout(SOON, &mut running.served).await.unwrap().unwrap().unwrap();
     let error = timeout(SOON, hanging).await.unwrap().unwrap().unwrap_err();
     assert!(!error.is_timeout(), "{error:?}");
     assert!(running.try_send("{}").await.unwrap_err().is_connect());

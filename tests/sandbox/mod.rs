@@ -1,11 +1,6 @@
-//! The sandbox over a real socket, against what `SignalWire` publishes; must not know anything else of this crate.
+//! The sandbox over a real socket, against what SignalWire publishes; must not know anything else of this crate.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail loudly"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod endpoint;
 mod faults;
@@ -114,11 +109,7 @@ impl Running {
     /// That a body gives exactly this one error.
     async fn one_error(&self, body: Value, code: &str, attribute: &str) {
         let errors = self.errors(&body).await;
-        assert_eq!(
-            errors,
-            [(code.to_owned(), attribute.to_owned())],
-            "of {body}"
-        );
+        assert_eq!(errors, [(code.to_owned(), attribute.to_owned())], "of {body}");
     }
 
     /// That a body gives a token.

@@ -16,9 +16,7 @@ fn state_of(characters: usize) -> Value {
 }
 
 fn channels(count: usize) -> Value {
-    let channels: Map<String, Value> = (0..count)
-        .map(|n| (format!("c{n}"), json!({"write": true})))
-        .collect();
+    let channels: Map<String, Value> = (0..count).map(|n| (format!("c{n}"), json!({"write": true}))).collect();
     Value::Object(channels)
 }
 
@@ -28,10 +26,7 @@ async fn an_empty_object_lacks_ttl_and_channels() {
     let missing = "missing_required_parameter".to_owned();
     assert_eq!(
         running.errors(&json!({})).await,
-        [
-            (missing.clone(), "channels".to_owned()),
-            (missing, "ttl".to_owned())
-        ]
+        [(missing.clone(), "channels".to_owned()), (missing, "ttl".to_owned())]
     );
 }
 
@@ -47,9 +42,7 @@ async fn a_body_that_is_json_but_no_object_is_not_a_hash() {
 async fn ttl_is_required() {
     let running = Running::start().await;
     let body = json!({"channels": {"a": {"read": true}}});
-    running
-        .one_error(body, "missing_required_parameter", "ttl")
-        .await;
+    running.one_error(body, "missing_required_parameter", "ttl").await;
 }
 
 #[tokio::test]
@@ -67,14 +60,7 @@ async fn ttl_is_from_1_to_43_200() {
 #[tokio::test]
 async fn ttl_is_an_integer() {
     let running = Running::start().await;
-    for ttl in [
-        json!(60.0),
-        json!(1.5),
-        json!("60"),
-        json!(null),
-        json!(true),
-        json!([60]),
-    ] {
+    for ttl in [json!(60.0), json!(1.5), json!("60"), json!(null), json!(true), json!([60])] {
         let body = valid_but(json!({"ttl": ttl}));
         running.one_error(body, "not_an_integer", "ttl").await;
     }
@@ -101,13 +87,9 @@ async fn channels_are_an_object() {
 #[tokio::test]
 async fn channels_are_at_most_500() {
     let running = Running::start().await;
-    running
-        .taken(valid_but(json!({"channels": channels(500)})))
-        .await;
+    running.taken(valid_but(json!({"channels": channels(500)}))).await;
     let over = valid_but(json!({"channels": channels(501)}));
-    running
-        .one_error(over, "channel_size_limit_exceeded", "channels")
-        .await;
+    running.one_error(over, "channel_size_limit_exceeded", "channels").await;
 }
 
 #[tokio::test]
@@ -133,13 +115,7 @@ async fn a_channel_name_has_1_to_250_characters_not_bytes() {
     }
     for length in [0, 251, 2_000] {
         let name = wide(length);
-        running
-            .one_error(
-                with_channel(&name),
-                "channel_name_size_limit_exceeded",
-                &format!("channels.{name}"),
-            )
-            .await;
+        running.one_error(with_channel(&name), "channel_name_size_limit_exceeded", &format!("channels.{name}")).await;
     }
 }
 
@@ -147,13 +123,7 @@ async fn a_channel_name_has_1_to_250_characters_not_bytes() {
 async fn a_channel_name_does_not_start_with_sw_() {
     let running = Running::start().await;
     for name in ["sw_", "sw_support", "sw__"] {
-        running
-            .one_error(
-                with_channel(name),
-                "channel_name_is_reserved",
-                &format!("channels.{name}"),
-            )
-            .await;
+        running.one_error(with_channel(name), "channel_name_is_reserved", &format!("channels.{name}")).await;
     }
     for name in ["sw", "sw-a", "SW_a", "a.sw_b", " sw_a"] {
         running.taken(with_channel(name)).await;
@@ -163,16 +133,7 @@ async fn a_channel_name_does_not_start_with_sw_() {
 #[tokio::test]
 async fn a_channel_name_has_any_characters() {
     let running = Running::start().await;
-    for name in [
-        " ",
-        "a b",
-        "a*b",
-        "../x",
-        "\u{0}",
-        "\"",
-        "\u{202e}",
-        "__proto__",
-    ] {
+    for name in [" ", "a b", "a*b", "../x", "\u{0}", "\"", "\u{202e}", "__proto__"] {
         running.taken(with_channel(name)).await;
     }
 }
@@ -189,20 +150,13 @@ async fn a_channel_is_an_object() {
 #[tokio::test]
 async fn a_channel_has_read_or_write() {
     let running = Running::start().await;
-    for channel in [
-        json!({"read": true}),
-        json!({"write": true}),
-        json!({"read": false}),
-        json!({"read": false, "write": false}),
-    ] {
-        running
-            .taken(valid_but(json!({"channels": {"a": channel}})))
-            .await;
+    for channel in
+        [json!({"read": true}), json!({"write": true}), json!({"read": false}), json!({"read": false, "write": false})]
+    {
+        running.taken(valid_but(json!({"channels": {"a": channel}}))).await;
     }
     let neither = valid_but(json!({"channels": {"a": {}}}));
-    running
-        .one_error(neither, "channel_has_missing_properties", "channels.a")
-        .await;
+    running.one_error(neither, "channel_has_missing_properties", "channels.a").await;
 }
 
 #[tokio::test]
@@ -212,9 +166,7 @@ async fn a_channel_has_no_other_key() {
         let mut body = with_channel("a");
         body["channels"]["a"][key] = json!(true);
         let attribute = format!("channels.a.{key}");
-        running
-            .one_error(body, "unknown_parameter", &attribute)
-            .await;
+        running.one_error(body, "unknown_parameter", &attribute).await;
     }
 }
 
@@ -222,13 +174,7 @@ async fn a_channel_has_no_other_key() {
 async fn read_and_write_are_booleans() {
     let running = Running::start().await;
     for property in ["read", "write"] {
-        for value in [
-            json!("true"),
-            json!(1),
-            json!(null),
-            json!({}),
-            json!([true]),
-        ] {
+        for value in [json!("true"), json!(1), json!(null), json!({}), json!([true])] {
             let mut body = valid_but(json!({"channels": {"a": {}}}));
             body["channels"]["a"][property] = value;
             let attribute = format!("channels.a.{property}");
@@ -241,14 +187,10 @@ async fn read_and_write_are_booleans() {
 async fn member_id_has_at_most_250_characters_not_bytes() {
     let running = Running::start().await;
     for length in [0, 1, 250] {
-        running
-            .taken(valid_but(json!({"member_id": wide(length)})))
-            .await;
+        running.taken(valid_but(json!({"member_id": wide(length)}))).await;
     }
     let over = valid_but(json!({"member_id": wide(251)}));
-    running
-        .one_error(over, "member_id_size_limit_exceeded", "member_id")
-        .await;
+    running.one_error(over, "member_id_size_limit_exceeded", "member_id").await;
 }
 
 #[tokio::test]
@@ -272,13 +214,9 @@ async fn state_is_an_object() {
 #[tokio::test]
 async fn state_has_at_most_2_000_characters_not_bytes_once_serialized() {
     let running = Running::start().await;
-    running
-        .taken(valid_but(json!({"state": state_of(2_000)})))
-        .await;
+    running.taken(valid_but(json!({"state": state_of(2_000)}))).await;
     let over = valid_but(json!({"state": state_of(2_001)}));
-    running
-        .one_error(over, "state_size_limit_exceeded", "state")
-        .await;
+    running.one_error(over, "state_size_limit_exceeded", "state").await;
 }
 
 #[tokio::test]
@@ -326,10 +264,7 @@ async fn all_errors_come_at_once() {
         ("not_a_boolean", "channels.b.read".to_owned()),
         ("not_a_hash", "channels.c".to_owned()),
         ("channel_name_is_reserved", format!("channels.{long}")),
-        (
-            "channel_name_size_limit_exceeded",
-            format!("channels.{long}"),
-        ),
+        ("channel_name_size_limit_exceeded", format!("channels.{long}")),
         ("unknown_parameter", "extra".to_owned()),
         ("member_id_size_limit_exceeded", "member_id".to_owned()),
         ("state_size_limit_exceeded", "state".to_owned()),
