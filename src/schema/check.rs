@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::fault::{Faults, Place, nearest, quoted};
 use super::key::{Key, Kind};
-use super::read::{Damage, Raw, RawItem, RawTable};
+use super::read::{Damage, Raw, RawEntry, RawItem, RawTable};
 
 /// A value that is of its kind.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl Item {
 /// touches is left out in silence.
 #[must_use]
 pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: &mut Faults) -> Fields {
-    let mut walk = Walk { damage, faults };
+    let mut walk = Walk { damage, faults, path: Vec::new() };
     match &document.raw {
         Raw::Table(table) => walk.table(table, keys, &document.place),
         _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false },
@@ -127,6 +127,8 @@ pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: 
 struct Walk<'a> {
     damage: &'a Damage,
     faults: &'a mut Faults,
+    /// The keys that lead to where the walk is.
+    path: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -137,14 +139,12 @@ impl Walk<'_> {
                 self.unknown_key(&raw.key, &raw.key_place, keys);
                 continue;
             };
-            if let Some(item) = self.item(&raw.item, &key.kind, &raw.key_place) {
-                entries.push(Entry { key: raw.key.clone(), key_place: raw.key_place.clone(), item });
-            }
+            entries.extend(self.entry(raw, &key.kind));
         }
         for key in keys.iter().filter(|key| key.required) {
             if self.damage.is_none() && !table.entries.iter().any(|entry| entry.key == key.name) {
                 let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
-                self.faults.add(place, format!("{} is missing", quoted(key.name)), advice);
+                self.faults.add(place, format!("{} is missing", self.name(key.name)), advice);
             }
         }
         let whole = entries.len() == table.entries.len();
@@ -160,7 +160,20 @@ impl Walk<'_> {
             Some(near) => format!("did you mean {}?", quoted(near)),
             None => format!("the keys here are {}", known.map(quoted).collect::<Vec<_>>().join(", ")),
         };
-        self.faults.add(place, format!("there is no key {} here", quoted(name)), advice);
+        self.faults.add(place, format!("there is no key {}", self.name(name)), advice);
+    }
+
+    /// A key with the keys that lead to it.
+    fn name(&self, key: &str) -> String {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).chain([key]).filter(|key| !key.is_empty()).collect();
+        quoted(&path.join("."))
+    }
+
+    fn entry(&mut self, raw: &RawEntry, kind: &'static Kind) -> Option<Entry> {
+        self.path.push(raw.key.clone());
+        let item = self.item(&raw.item, kind, &raw.key_place);
+        self.path.pop();
+        item.map(|item| Entry { key: raw.key.clone(), key_place: raw.key_place.clone(), item })
     }
 
     fn item(&mut self, raw: &RawItem, kind: &'static Kind, key_place: &Place) -> Option<Item> {
@@ -190,9 +203,7 @@ impl Walk<'_> {
     fn map(&mut self, table: &RawTable, of: &'static Kind, place: &Place) -> Fields {
         let mut entries = Vec::new();
         for raw in &table.entries {
-            if let Some(item) = self.item(&raw.item, of, &raw.key_place) {
-                entries.push(Entry { key: raw.key.clone(), key_place: raw.key_place.clone(), item });
-            }
+            entries.extend(self.entry(raw, of));
         }
         let whole = entries.len() == table.entries.len();
         Fields { place: place.clone(), entries, whole }
@@ -205,7 +216,7 @@ impl Walk<'_> {
                 let value = Value::Table(self.table(table, keys, &item.place));
                 tables.push(Item { place: item.place.clone(), value });
             } else {
-                let message = format!("this is {}, where a table is wanted", described(&item.raw));
+                let message = format!("{} holds {}, where a table is wanted", self.name(""), described(&item.raw));
                 self.faults.add(&item.place, message, "write a table for each of them");
             }
         }
@@ -223,12 +234,13 @@ impl Walk<'_> {
         let items: Vec<_> = raw.iter().filter_map(|element| self.item(element, of, place)).collect();
         if raw.len() < at_least {
             let advice = format!("write {}", of.wanted());
-            self.faults.add(place, format!("this list needs at least {at_least} of them"), advice);
+            self.faults.add(place, format!("{} is empty, and needs at least {at_least}", self.name("")), advice);
         }
         let mut seen = HashSet::new();
         for item in &items {
             if let Some((text, place)) = item.as_text().filter(|(text, _)| distinct && !seen.insert(*text)) {
-                self.faults.add(place, format!("{} is there twice", quoted(text)), "write it once");
+                let message = format!("{} has {} twice", self.name(""), quoted(text));
+                self.faults.add(place, message, "write it once");
             }
         }
         (items.len() == raw.len() && raw.len() >= at_least).then_some(items)
@@ -246,7 +258,8 @@ impl Walk<'_> {
                 .map_or_else(|| format!("write {wanted}"), |near| format!("did you mean \"{near}\"?")),
             _ => format!("write {wanted}"),
         };
-        self.faults.add(&raw.place, format!("this is {found}, where {wanted} is wanted"), advice);
+        let message = format!("{} is {found}, where {wanted} is wanted", self.name(""));
+        self.faults.add(&raw.place, message, advice);
     }
 }
 
