@@ -1,1 +1,334 @@
-//! soon
+//! The house: which module may know which, and where the witnesses are made. Reads the sources.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use syn::visit::{self, Visit};
+
+/// For each module the modules of ours that it may know, each with the only names of it that it may use (none: any).
+const ARROWS: &[(&str, &[(&str, &[&str])])] = &[
+    ("chat", &[]),
+    ("schema", &[]),
+    ("sandbox", &[]),
+    ("session", &[("chat", &[])]),
+    ("limits", &[("chat", &[])]),
+    ("policy", &[("chat", &[]), ("schema", &[]), ("session", &["Session"])]),
+    ("signalwire", &[("chat", &[]), ("policy", &["Grant"]), ("limits", &["Admitted"])]),
+    ("ops", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
+    (
+        "settings",
+        &[
+            ("schema", &[]),
+            ("session", &["Algorithm", "AudiencesSettings", "IssuerSettings", "KeySettings", "RoleSourceSettings"]),
+            ("limits", &["RateSettings"]),
+            ("signalwire", &["SignalWireSettings"]),
+            ("ops", &["log"]),
+        ],
+    ),
+    (
+        "api",
+        &[
+            ("chat", &[]),
+            ("session", &[]),
+            ("policy", &[]),
+            ("limits", &[]),
+            ("signalwire", &[]),
+            ("ops", &[]),
+            ("settings", &[]),
+        ],
+    ),
+    (
+        "dev",
+        &[
+            ("api", &[]),
+            ("chat", &[]),
+            ("limits", &[]),
+            ("ops", &[]),
+            ("policy", &[]),
+            ("sandbox", &[]),
+            ("session", &[]),
+            ("settings", &[]),
+            ("signalwire", &[]),
+        ],
+    ),
+    (
+        "cli",
+        &[
+            ("api", &[]),
+            ("chat", &[]),
+            ("dev", &[]),
+            ("limits", &[]),
+            ("ops", &[]),
+            ("policy", &[]),
+            ("schema", &[]),
+            ("session", &[]),
+            ("settings", &[]),
+            ("signalwire", &[]),
+        ],
+    ),
+];
+
+/// What of the world outside a module must not know, by the beginning of a path.
+const FOREIGN: &[(&str, &[&str])] = &[
+    (
+        "chat",
+        &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "tracing", "std::fs", "std::net", "std::time"],
+    ),
+    ("schema", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "serde", "serde_json", "std::fs", "std::net"]),
+    ("session", &["axum", "http", "hyper", "tower", "toml", "config", "governor"]),
+    (
+        "policy",
+        &[
+            "axum",
+            "reqwest",
+            "jsonwebtoken",
+            "tokio",
+            "http",
+            "tracing",
+            "std::fs",
+            "std::net",
+            "std::time",
+            "std::io",
+            "std::env",
+        ],
+    ),
+    ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
+    ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config"]),
+    ("ops", &["axum", "http", "reqwest", "jsonwebtoken", "secrecy", "toml"]),
+    ("settings", &["axum", "http", "hyper", "reqwest", "jsonwebtoken"]),
+    ("api", &["secrecy", "toml", "jsonwebtoken", "reqwest", "config", "governor"]),
+    ("sandbox", &["crate::chat", "crate::policy", "crate::signalwire"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every source file below `src/`, by its path from there.
+fn sources() -> BTreeMap<String, String> {
+    fn walk(directory: &Path, files: &mut BTreeMap<String, String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+                files.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    walk(&root(), &mut files);
+    assert!(files.len() > 50, "the sources are found");
+    files
+}
+
+fn module_of(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// Every path that a file names, in `use` trees and elsewhere.
+#[derive(Default)]
+struct Paths(BTreeSet<String>);
+
+impl Paths {
+    fn tree(&mut self, prefix: &str, tree: &syn::UseTree) {
+        let join = |name: &syn::Ident| if prefix.is_empty() { name.to_string() } else { format!("{prefix}::{name}") };
+        match tree {
+            syn::UseTree::Path(path) => self.tree(&join(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => drop(self.0.insert(join(&name.ident))),
+            syn::UseTree::Rename(rename) => drop(self.0.insert(join(&rename.ident))),
+            syn::UseTree::Glob(_) => drop(self.0.insert(format!("{prefix}::*"))),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.tree(prefix, tree)),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree("", &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.0.insert(names.join("::"));
+        visit::visit_path(self, path);
+    }
+}
+
+fn paths_of(text: &str) -> BTreeSet<String> {
+    let mut paths = Paths::default();
+    paths.visit_file(&syn::parse_file(text).unwrap());
+    paths.0
+}
+
+#[test]
+fn no_module_knows_what_it_must_not() {
+    let mut seen = BTreeSet::new();
+    for (file, text) in sources() {
+        let module = module_of(&file);
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+            assert!(["lib", "main"].contains(&module), "{file}: this module is not in the table");
+            continue;
+        };
+        for path in paths_of(&text) {
+            let Some(inside) = path.strip_prefix("crate::") else { continue };
+            let mut parts = inside.split("::");
+            let (other, name) = (parts.next().unwrap(), parts.next());
+            if other == module {
+                continue;
+            }
+            let Some((_, names)) = allowed.iter().find(|(known, _)| *known == other) else {
+                panic!("{file}: `{module}` must not know `{path}`")
+            };
+            let name = name.unwrap_or_else(|| panic!("{file}: `{path}` names a whole module"));
+            assert!(names.is_empty() || names.contains(&name), "{file}: `{module}` must not know `{path}`");
+            seen.insert((module.to_owned(), other.to_owned()));
+        }
+    }
+    assert!(seen.len() > 20, "the arrows are found: {seen:?}");
+}
+
+#[test]
+fn no_module_knows_what_of_the_world_it_must_not() {
+    for (file, text) in sources() {
+        let Some((_, banned)) = FOREIGN.iter().find(|(name, _)| *name == module_of(&file)) else { continue };
+        for path in paths_of(&text) {
+            let hit = banned.iter().find(|banned| path == **banned || path.starts_with(&format!("{banned}::")));
+            assert!(hit.is_none(), "{file} must not know `{path}`");
+        }
+    }
+}
+
+/// Where struct literals of one type stand.
+struct Literals<'a> {
+    wanted: &'a str,
+    within: Option<String>,
+    found: usize,
+}
+
+impl<'ast> Visit<'ast> for Literals<'_> {
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let name = match &*item.self_ty {
+            syn::Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+            _ => None,
+        };
+        let before = std::mem::replace(&mut self.within, name);
+        visit::visit_item_impl(self, item);
+        self.within = before;
+    }
+
+    fn visit_expr_struct(&mut self, literal: &'ast syn::ExprStruct) {
+        let name = literal.path.segments.last().unwrap().ident.to_string();
+        let is_self = name == "Self" && self.within.as_deref() == Some(self.wanted);
+        self.found += usize::from(name == self.wanted || is_self);
+        visit::visit_expr_struct(self, literal);
+    }
+}
+
+fn files_that_construct(wanted: &str) -> Vec<(String, usize)> {
+    let counted = sources().into_iter().map(|(file, text)| {
+        let mut literals = Literals { wanted, within: None, found: 0 };
+        literals.visit_file(&syn::parse_file(&text).unwrap());
+        (file, literals.found)
+    });
+    counted.filter(|(_, found)| *found > 0).collect()
+}
+
+#[test]
+fn each_witness_is_made_in_one_place() {
+    assert_eq!(files_that_construct("Grant"), [("policy/decide.rs".to_owned(), 1)]);
+    assert_eq!(files_that_construct("Admitted"), [("limits/mod.rs".to_owned(), 1)]);
+    // One by verification, one for a guest, which holds nothing.
+    assert_eq!(files_that_construct("Session"), [("session/verifier.rs".to_owned(), 2)]);
+}
+
+#[test]
+fn a_witness_has_private_fields_and_cannot_be_copied_read_or_made_of_nothing() {
+    for (file, name) in
+        [("policy/decide.rs", "Grant"), ("limits/mod.rs", "Admitted"), ("session/verifier.rs", "Session")]
+    {
+        let text = &sources()[file];
+        let parsed = syn::parse_file(text).unwrap();
+        let modules = parsed.items.iter().filter(|item| matches!(item, syn::Item::Mod(_))).count();
+        assert_eq!(modules, 0, "{file} has child modules, which see private fields");
+        let witness = parsed.items.iter().find_map(|item| match item {
+            syn::Item::Struct(item) if item.ident == name => Some(item),
+            _ => None,
+        });
+        let witness = witness.unwrap();
+        assert!(witness.fields.iter().all(|field| matches!(field.vis, syn::Visibility::Inherited)), "{name}'s fields");
+        for attribute in witness.attrs.iter().filter(|attribute| attribute.path().is_ident("derive")) {
+            let derived = attribute.meta.require_list().unwrap().tokens.to_string();
+            assert_eq!(derived, "Debug", "{name} derives {derived}");
+        }
+        let implemented: Vec<String> = parsed.items.iter().filter_map(|item| trait_of(item, name)).collect();
+        assert!(implemented.is_empty(), "{name} implements {implemented:?}");
+    }
+}
+
+fn trait_of(item: &syn::Item, name: &str) -> Option<String> {
+    let syn::Item::Impl(item) = item else { return None };
+    let syn::Type::Path(path) = &*item.self_ty else { return None };
+    let (_, implemented, _) = item.trait_.as_ref()?;
+    path.path.is_ident(name).then(|| implemented.segments.last().unwrap().ident.to_string())
+}
+
+/// Every call that turns something into bytes or sets a body.
+#[derive(Default)]
+struct Bodies(Vec<String>);
+
+impl<'ast> Visit<'ast> for Bodies {
+    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        if let syn::Expr::Path(path) = &*call.func {
+            let name = path.path.segments.last().unwrap().ident.to_string();
+            if ["to_vec", "to_string", "to_writer", "to_value"].contains(&name.as_str()) {
+                self.0.push(format!("{name}({})", shown(&call.args)));
+            }
+        }
+        visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        let name = call.method.to_string();
+        if ["body", "json", "form", "multipart", "query"].contains(&name.as_str()) {
+            self.0.push(format!(".{name}({})", shown(&call.args)));
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+fn shown(arguments: &syn::punctuated::Punctuated<syn::Expr, syn::Token![,]>) -> String {
+    let shown = arguments.iter().map(|argument| match argument {
+        syn::Expr::MethodCall(call) => match &*call.receiver {
+            syn::Expr::Path(path) => format!("{}.{}()", path.path.segments.last().unwrap().ident, call.method),
+            _ => "?".to_owned(),
+        },
+        syn::Expr::Path(path) => path.path.segments.last().unwrap().ident.to_string(),
+        _ => "?".to_owned(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_upstream_body_comes_from_a_grant_alone() {
+    let mut bodies = Bodies::default();
+    for (_, text) in sources().into_iter().filter(|(file, _)| module_of(file) == "signalwire") {
+        bodies.visit_file(&syn::parse_file(&text).unwrap());
+    }
+    assert_eq!(bodies.0, ["to_vec(grant.terms())", ".body(body)"]);
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    for (file, text) in sources() {
+        assert!(text.starts_with("//! "), "{file} does not open with a sentence");
+        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        assert!(lines <= 310, "{file} has {lines} lines before its tests");
+        for word in ["todo!(", "unimplemented!(", "#[allow("] {
+            assert!(!text.contains(word), "{file} holds {word}");
+        }
+    }
+}

@@ -93,14 +93,6 @@ impl App {
         layers::around(routes, self, guard)
     }
 
-    /// Fetches the keys that are behind URLs and keeps them fresh until what is returned is dropped.
-    ///
-    /// # Errors
-    /// Where no TLS client can be had.
-    pub async fn fetch_keys(&self) -> Result<tokio::task::JoinSet<()>, reqwest::Error> {
-        self.0.verifier.fetch_keys().await
-    }
-
     /// Waits until every decision that has begun is minted and audited.
     pub async fn finish(&self) {
         self.0.decisions.close();

@@ -37,27 +37,26 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         _ => Failure::wrong(format!("error: {}", causes(&fault))),
     })?;
     log::start(settings.log);
-    let app = App::new(Parts {
-        policy: ArcSwap::from_pointee(policy),
-        verifier,
-        limits: Limits::new(settings.per_member),
-        signalwire,
-        narrow: settings.policy.narrow,
-        max_body: settings.server.max_body,
-        request_timeout: settings.server.request_timeout,
-        decisions: TaskTracker::new(),
-    });
-    block_on(serve(app, &settings))
-}
-
-async fn serve(app: App, settings: &Settings) -> Result<(), Failure> {
-    let address = settings.server.listen;
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|error| Failure::failed(format!("{address} cannot be listened on: {error}")))?;
-    let stop = Signals::listen()?;
-    let _refreshing = app.fetch_keys().await.map_err(|error| Failure::failed(causes(&error)))?;
-    tracing::info!(%address, "listening");
-    serve_until_stopped(listener, &app, None, stop).await
+    block_on(async {
+        let address = settings.server.listen;
+        let listener = TcpListener::bind(address).await;
+        let listener =
+            listener.map_err(|error| Failure::failed(format!("{address} cannot be listened on: {error}")))?;
+        let signals = Signals::listen()?;
+        let _kept_fresh = verifier.fetch_keys().await.map_err(|error| Failure::failed(causes(&error)))?;
+        let app = App::new(Parts {
+            policy: ArcSwap::from_pointee(policy),
+            verifier,
+            limits: Limits::new(settings.per_member),
+            signalwire,
+            narrow: settings.policy.narrow,
+            max_body: settings.server.max_body,
+            request_timeout: settings.server.request_timeout,
+            decisions: TaskTracker::new(),
+        });
+        tracing::info!(%address, "listening");
+        serve_until_stopped(listener, &app, None, signals).await
+    })
 }
 
 /// Serves until a first signal, drains, and gives up at a second one or at the end of the grace.

@@ -3,10 +3,12 @@
 
 mod check;
 mod fault;
+mod fields;
 mod key;
 mod read;
 
-pub use check::{Entry, Fields, Item, Value, check, seconds};
+pub use check::{check, seconds};
 pub use fault::{Fault, Faults, Place, Source, nearest, quoted};
+pub use fields::{Entry, Fields, Item, Value};
 pub use key::{Key, Kind};
 pub use read::{Damage, Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};
