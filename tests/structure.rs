@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use syn::visit::{self, Visit};
 
-/// For each module the modules of ours that it may know, each with the only names of it that it may use (none: any).
-const ARROWS: &[(&str, &[(&str, &[&str])])] = &[
+/// A module of ours that may be known, and the only names of it that may be used (none: any).
+type Known = (&'static str, &'static [&'static str]);
+
+/// For each module the modules of ours that it may know.
+const ARROWS: &[(&str, &[Known])] = &[
     ("chat", &[]),
     ("schema", &[]),
     ("sandbox", &[]),
