@@ -335,3 +335,28 @@ fn files_are_short_and_say_what_they_are() {
         }
     }
 }
+
+#[test]
+fn every_problem_is_explained_in_the_docs() {
+    let page = std::fs::read_to_string(root().join("../docs/problems.md")).unwrap();
+    for code in usher::api::Code::ALL {
+        let heading = format!("## {} `{}` {{#{}}}\n", code.status().as_u16(), code.as_str(), code.as_str());
+        assert!(page.contains(&heading), "{heading}");
+    }
+    let sections = page.matches("\n## ").count();
+    assert_eq!(sections, usher::api::Code::ALL.len(), "and no other is");
+}
+
+#[test]
+fn the_policies_in_the_docs_are_policies() {
+    for page in ["../README.md", "../docs/policy.md"] {
+        let page = std::fs::read_to_string(root().join(page)).unwrap();
+        let policies: Vec<&str> =
+            page.split("```toml\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
+        assert!(!policies.is_empty());
+        for policy in policies {
+            usher::policy::Policy::compile("docs", policy, &BTreeSet::new())
+                .unwrap_or_else(|faults| panic!("{faults}"));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+# Commands for working on usher: `just` lists them.
+
+default:
+    @just --list
+
+# The service, a sandbox SignalWire and a throw-away issuer on loopback
+dev *options:
+    cargo run -- dev {{options}}
+
+# All tests, doc tests too
+test *filter:
+    cargo test {{filter}}
+
+# What a commit must pass, without installing anything
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+    cargo test
+
+# What the runners run
+ci:
+    .ci/run
+
+# The decision under random worlds alone, with its hit counts
+properties:
+    cargo test --test usher policy::properties -- --nocapture
+
+# Shows and accepts changed reports on faulty policies (needs cargo-insta)
+review:
+    cargo insta review
+
+# Which rules of the policy and of sessions no test would miss (needs cargo-mutants; an hour or more)
+mutants:
+    cargo mutants -f 'src/policy/*' -f 'src/session/*'
