@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -61,13 +61,14 @@ async fn identify(State(app): State<App>, mut request: Request, next: Next) -> R
     };
     request.extensions_mut().insert(context);
     let method = request.method().clone();
-    let path = request.uri().path().chars().take(128).collect::<String>();
+    // The route rather than the path: a path can hold what somebody pasted into it by mistake.
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let span = tracing::info_span!("request", request_id = &*request_id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let code = response.extensions().get::<Code>().map(|code| code.as_str());
     let status = response.status().as_u16();
     let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(%method, path, status, code, took_ms = took, "answered"));
+    span.in_scope(|| tracing::info!(%method, route, status, code, took_ms = took, "answered"));
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

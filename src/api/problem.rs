@@ -125,7 +125,7 @@ pub(super) fn denied_rows(refused: &[Refused]) -> Vec<DeniedRow> {
 }
 
 impl IntoResponse for Problem {
-    /// The body is written where the request's id is known, in [`super::layers`].
+    /// The body is written where the request's id is known, by the layers around it.
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
         response.extensions_mut().insert(self);
