@@ -9,7 +9,7 @@ use super::compile::{Compiler, texts};
 use super::member::StateValue;
 use super::pattern::{Pattern, Use};
 use super::value::Placeholder;
-use crate::chat::{MAX_STATE_CHARS, MemberId};
+use crate::chat::MAX_STATE_CHARS;
 use crate::schema::{Fields, Item, Place, Value, quoted};
 
 impl Compiler {
@@ -21,9 +21,6 @@ impl Compiler {
         if !pattern.placeholders().any(is_claim) {
             let message = format!("{}: every session would have the same member id", quoted(text));
             self.faults.add(place, message, "take it from a claim, as in {sub} or {issuer}:{sub}");
-        }
-        if pattern.text.chars().count() > MemberId::MAX_CHARS && pattern.placeholders().next().is_none() {
-            self.faults.add(place, "a member id has at most 250 characters", "write a shorter one");
         }
         (Some(pattern), place.clone())
     }

@@ -254,3 +254,34 @@ fn an_overview_shows_what_is_granted_and_wildcards_less_a_deny_of_everything() {
             && nothing.max_ttl.is_none()
     );
 }
+
+#[test]
+fn an_overview_of_more_than_500_patterns_is_refused_too() {
+    let policy = policy("[roles.x.channels]\n'a:{v}:*' = ['read']\n[defaults]\nrole = 'x'\n");
+    let with = |count: usize| facts(&[], json!({"v": (0..count).collect::<Vec<_>>()}));
+    assert_eq!(policy.overview(&with(500), NOW).unwrap().patterns.len(), 500);
+    assert_eq!(policy.overview(&with(501), NOW).unwrap_err(), Denial::TooManyChannels);
+}
+
+#[test]
+fn what_a_policy_says_of_itself_is_what_its_file_says() {
+    let policy = policy(ROLES);
+    let roles: Vec<_> = policy.roles().collect();
+    let wanted =
+        [("customer", 1, 0), ("agent", 1, 0), ("lead", 1, 0), ("hidden", 1, 0), ("muted", 0, 1), ("gagged", 0, 0)];
+    assert_eq!(roles, wanted);
+    // sha256sum of the file's bytes.
+    let least =
+        usher::policy::Policy::compile("p", "version = 1\n[roles.a]\n", &std::collections::BTreeSet::new()).unwrap();
+    assert_eq!(least.sha256(), "10b567181979b66d69780e98628b50da8a06e478318f4a28c093f9e7fe7a06a2");
+    assert!(!least.admits_guests());
+}
+
+#[test]
+fn of_the_claims_a_decision_keeps_only_those_that_the_policy_reads() {
+    let text = "[member]\nstate = { name = '{name}' }\n[roles.x.channels]\n'a:{/tenant/id}:{issuer}' = ['read']\n\
+                [roles.x.deny]\n'b:{banned|sha256}' = ['read']\n";
+    let claims = json!({"name": "A", "tenant": {"id": 1, "secret": 2}, "banned": ["x"], "email": "a@example.com"});
+    let kept = policy(text).claims_of(&facts(&["x"], claims));
+    assert_eq!(Value::Object(kept), json!({"sub": "alice", "name": "A", "/tenant/id": 1, "banned": ["x"]}));
+}

@@ -87,3 +87,19 @@ fn version_and_a_role_are_required() {
     let other = Policy::compile("p.toml", "version = 2\n[roles.a]\n", &BTreeSet::new()).unwrap_err().to_string();
     assert!(other.contains("the integer 1"), "{other}");
 }
+
+#[test]
+fn nothing_is_told_that_only_follows_from_another_fault() {
+    for text in [
+        // The role that is missing stands below the header that cannot be read.
+        "[roles.a]\nincludes = ['b']\n[roles.b\nmax_ttl = '1h'\n",
+        "[roles.b\n[roles.a]\nmax_ttl = '1h'\n[defaults]\nrole = 'b'\n",
+        // The one role is not one.
+        "[roles]\na = 'x'\n",
+        // How the bounds fit is not known while one of them is not.
+        "[ttl]\nmax = '3x'\ndefault = '2h'\n[roles.a]\n",
+    ] {
+        let report = report(text);
+        assert!(report.ends_with("1 fault found"), "{text}: {report}");
+    }
+}

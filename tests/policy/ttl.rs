@@ -179,3 +179,9 @@ fn a_duration_is_cut_to_whole_minutes() {
     assert_eq!(ttl("[ttl]\ndefault = '299s'\n", &["long"], &["a"], None, None), (4, LimitedBy::Default));
     assert_eq!(ttl("[ttl]\ndefault = '1d'\nmax = '2d'\n", &["long"], &["a"], None, None), (1_440, LimitedBy::Default));
 }
+
+#[test]
+fn a_default_and_a_cap_may_equal_the_minimum() {
+    assert_eq!(report("[ttl]\ndefault = '3m'\n[roles.x]\nmax_ttl = '3m'\n"), "no fault");
+    assert_eq!(report("[ttl]\ndefault = '60m'\n[roles.x]\n"), "no fault", "and a default the maximum");
+}
