@@ -101,7 +101,7 @@ impl Placeholder {
         }
         match self.claim_of(facts) {
             // INVARIANT: of a list that is too long nothing is used, rather than its beginning.
-            Some(Value::Array(list)) if list.len() > MAX_VALUES => Values { given: list.len(), ..Values::default() },
+            Some(Value::Array(list)) if list.len() > MAX_VALUES => Values::default(),
             Some(Value::Array(list)) => self.collect(list, separator),
             Some(single) => self.collect([single], separator),
             None => Values::default(),
