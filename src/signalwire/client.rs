@@ -149,8 +149,10 @@ async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, MintFault> {
 }
 
 fn token(body: &[u8]) -> Result<ChatToken, MintFault> {
-    let answer: Answer =
-        serde_json::from_slice(body).map_err(|_| MintFault::Nonsense("it is no JSON object with a `token`"))?;
+    // serde takes a struct from a list too.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    let answer: Option<Answer> = serde_json::from_slice(body).ok().filter(|_| is_object);
+    let answer = answer.ok_or(MintFault::Nonsense("it is no JSON object with a `token`"))?;
     if answer.token.expose_secret().is_empty() {
         return Err(MintFault::Nonsense("its `token` is empty"));
     }
