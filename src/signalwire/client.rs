@@ -1,6 +1,7 @@
 //! The one call to SignalWire: `POST /api/chat/tokens`. Sends what a [`Grant`] says and nothing else.
 
 use std::error::Error as _;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -180,13 +181,14 @@ fn sort(error: reqwest::Error) -> MintFault {
         if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
             return MintFault::Nonsense("it is not HTTP");
         }
+        // What reqwest calls a decoding error may just as well be a connection that was cut within the body.
+        let kind = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if error.is_decode() && matches!(kind, Some(ErrorKind::InvalidInput | ErrorKind::InvalidData)) {
+            return MintFault::Nonsense("its chunks are broken");
+        }
         cause = inner.source();
     }
-    if error.is_decode() {
-        MintFault::Nonsense("its coding is broken")
-    } else {
-        MintFault::Unreachable(error.without_url())
-    }
+    MintFault::Unreachable(error.without_url())
 }
 
 fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, BuildFault> {
