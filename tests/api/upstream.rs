@@ -123,25 +123,46 @@ async fn nobody_listening_is_a_503() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", taken.local_addr().unwrap());
     drop(taken);
-    let service = Service::with(Setup { space: Some(space.clone()), ..Setup::default() }).await;
+    let service = Service::with(Setup { space: Some(space), ..Setup::default() }).await;
     let seen = asked(&service).await;
     seen.assert_problem("refused", Code::UpstreamUnavailable);
     assert!(!seen.body.contains("127.0.0.1"), "{seen:?}");
 }
 
-#[tokio::test]
-async fn what_is_not_http_is_a_502() {
+/// A SignalWire that answers whatever it is asked with these bytes and hangs up.
+async fn answering(bytes: &'static [u8]) -> Seen {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
+    let there = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 64 * 1024];
-            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut head).await;
-            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 mail.example.com ESMTP\r\n\r\n").await;
+            let mut request = [0; 64 * 1024];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, bytes).await;
         }
     });
     let service = Service::with(Setup { space: Some(space), ..Setup::default() }).await;
-    asked(&service).await.assert_problem("another protocol", Code::UpstreamFailed);
+    let seen = asked(&service).await;
+    there.abort();
+    seen
+}
+
+#[tokio::test]
+async fn broken_http_is_a_502_and_a_broken_connection_a_503() {
+    let good = answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n{\"token\":\"abc\"}\r\n0\r\n\r\n").await;
+    assert_eq!((good.status, &good.json()["token"]), (200, &json!("abc")));
+    let (failed, away) = (Code::UpstreamFailed, Code::UpstreamUnavailable);
+    let cases: [(&str, &[u8], Code); 7] = [
+        ("another protocol", b"220 mail.example.com ESMTP\r\n\r\n", failed),
+        ("no status", b"HTTP/1.1 OK\r\n\r\n", failed),
+        ("no chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{\"token\":\"abc\"}", failed),
+        ("a chunk without an end", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{{{{\r\n", failed),
+        ("hung up at once", b"", away),
+        ("hung up within the head", b"HTTP/1.1 200 OK\r\nContent-", away),
+        ("hung up within a chunk", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{\"token", away),
+    ];
+    for (case, bytes, code) in cases {
+        answering(bytes).await.assert_problem(case, code);
+    }
 }
 
 #[tokio::test]
