@@ -193,9 +193,11 @@ impl From<&MintFault> for Problem {
                 Self::new(Code::UpstreamUnavailable).retry_after(retry_after.unwrap_or(5))
             }
             MintFault::Timeout => Self::new(Code::UpstreamTimeout),
-            MintFault::Credentials(_) | MintFault::Refused(_) | MintFault::Unexpected(_) | MintFault::Nonsense(_) => {
-                Self::new(Code::UpstreamFailed)
-            }
+            MintFault::Credentials(_)
+            | MintFault::Refused(_)
+            | MintFault::Unexpected(_)
+            | MintFault::NoToken { .. }
+            | MintFault::Nonsense(_) => Self::new(Code::UpstreamFailed),
             MintFault::OtherMember => Self::new(Code::InternalError),
         }
     }

@@ -99,7 +99,7 @@ impl Client {
         let answer = request.send().await.map_err(sort)?;
         match answer.status().as_u16() {
             status @ (200 | 201) => {
-                let token = token(&read(answer).await?)?;
+                let token = token(&read(answer).await?).map_err(|why| MintFault::NoToken { status, why })?;
                 Ok(Minted { token, status })
             }
             status @ (401 | 403) => Err(MintFault::Credentials(status)),
@@ -139,23 +139,24 @@ impl std::fmt::Debug for Client {
 
 /// The body, as far as it may go.
 async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, MintFault> {
+    let status = answer.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(sort)? {
         if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(MintFault::Nonsense("it is over 2 MiB"));
+            return Err(MintFault::NoToken { status, why: "it is over 2 MiB" });
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
 }
 
-fn token(body: &[u8]) -> Result<ChatToken, MintFault> {
+fn token(body: &[u8]) -> Result<ChatToken, &'static str> {
     // serde takes a struct from a list too.
     let is_object = body.trim_ascii_start().starts_with(b"{");
     let answer: Option<Answer> = serde_json::from_slice(body).ok().filter(|_| is_object);
-    let answer = answer.ok_or(MintFault::Nonsense("it is no JSON object with a `token`"))?;
+    let answer = answer.ok_or("it is no JSON object with a `token`")?;
     if answer.token.expose_secret().is_empty() {
-        return Err(MintFault::Nonsense("its `token` is empty"));
+        return Err("its `token` is empty");
     }
     Ok(ChatToken(answer.token))
 }

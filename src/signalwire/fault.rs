@@ -30,7 +30,15 @@ pub enum MintFault {
     /// Any other status.
     #[error("SignalWire answered HTTP {0}, which is no answer to this request")]
     Unexpected(u16),
-    /// Not HTTP, not JSON, no token in it.
+    /// 200 or 201 without a token: not JSON, no `token` in it, too large.
+    #[error("SignalWire's answer (HTTP {status}) holds no token: {why}")]
+    NoToken {
+        /// 200 or 201.
+        status: u16,
+        /// In words of ours.
+        why: &'static str,
+    },
+    /// Not HTTP.
     #[error("SignalWire's answer is not one: {0}")]
     Nonsense(&'static str),
 }
@@ -41,6 +49,7 @@ impl MintFault {
     pub fn upstream_status(&self) -> Option<u16> {
         match self {
             Self::Failing(status) | Self::Credentials(status) | Self::Unexpected(status) => Some(*status),
+            Self::NoToken { status, .. } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::Refused(_) => Some(422),
             Self::OtherMember | Self::Unreachable(_) | Self::Timeout | Self::Nonsense(_) => None,
