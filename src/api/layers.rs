@@ -63,7 +63,8 @@ async fn identify(State(app): State<App>, mut request: Request, next: Next) -> R
     let method = request.method().clone();
     // The route rather than the path: a path can hold what somebody pasted into it by mistake.
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let span = tracing::info_span!("request", request_id = &*request_id);
+    // At any level of the log: an error without its request's id leads nowhere.
+    let span = tracing::error_span!("request", request_id = &*request_id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let code = response.extensions().get::<Code>().map(|code| code.as_str());
     let status = response.status().as_u16();
