@@ -61,8 +61,9 @@ async fn decide(
     body: axum::body::Body,
     audit: &mut AuditEvent,
 ) -> Result<Granted, Problem> {
-    let member = policy.member(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
+    let member = policy.member_id(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
     audit.member(&member);
+    policy.refuse_blocked(&member)?;
     let admitted = app.0.limits.admit(&member)?;
     let draft = body::read(&head.headers, body, app.0.max_body, context).await?;
     let ask = draft.accept(&policy.conditions(session.facts(), &member, app.0.narrow))?;

@@ -46,17 +46,31 @@ impl Policy {
     /// Who a token for these facts would be for.
     ///
     /// # Errors
-    /// [`Denial::NothingGranted`] where the template cannot be filled with exactly one value each,
-    /// [`Denial::SessionRevoked`] for a blocked member, [`Denial::GuestsRefused`] for a guest where there is no `[guest]`.
+    /// Those of [`Policy::member_id`], and [`Denial::SessionRevoked`] for a blocked member.
     pub fn member(&self, facts: &Facts) -> Result<MemberId, Denial> {
+        let id = self.member_id(facts)?;
+        self.refuse_blocked(&id)?;
+        Ok(id)
+    }
+
+    /// Who these facts are about, blocked or not.
+    ///
+    /// # Errors
+    /// [`Denial::NothingGranted`] where the template cannot be filled with exactly one value each,
+    /// [`Denial::GuestsRefused`] for a guest where there is no `[guest]`.
+    pub fn member_id(&self, facts: &Facts) -> Result<MemberId, Denial> {
         if let Who::Guest { fresh } = facts.who {
             return if self.admits_guests() { Ok(MemberId::guest(fresh)) } else { Err(Denial::GuestsRefused) };
         }
-        let id = self.fill_member(facts).map_err(|why| Denial::NothingGranted(NothingGranted::NoMemberId(why)))?;
-        if self.blocked.contains(id.as_str()) {
-            return Err(Denial::SessionRevoked);
-        }
-        Ok(id)
+        self.fill_member(facts).map_err(|why| Denial::NothingGranted(NothingGranted::NoMemberId(why)))
+    }
+
+    /// Lets every member through who is not blocked.
+    ///
+    /// # Errors
+    /// [`Denial::SessionRevoked`].
+    pub fn refuse_blocked(&self, member: &MemberId) -> Result<(), Denial> {
+        if self.blocked.contains(member.as_str()) { Err(Denial::SessionRevoked) } else { Ok(()) }
     }
 
     /// What a request by this member must keep to. `narrow`: whether the operator lets clients ask for that mode.
