@@ -150,7 +150,7 @@ impl Layers {
         for (secret, file) in TWINS {
             let entry = |name: &str| variables.iter().find_map(|layer| layer.table("signalwire")?.text(name));
             if let (Some(_), Some((_, place))) = (entry(secret), entry(file)) {
-                faults.add(place, format!("{} is set too", quoted(secret)), "set one of the two");
+                faults.add(place, format!("{} is set beside {}", quoted(file), quoted(secret)), "set one of the two");
             }
         }
     }
@@ -174,7 +174,7 @@ fn note_written(item: &RawItem, prefix: &str, written: &mut HashSet<String>) {
 fn check_twins(fields: &Fields, faults: &mut Faults) {
     for (secret, file) in TWINS {
         if let (Some(_), Some(item)) = (fields.get(secret), fields.get(file)) {
-            faults.add(&item.place, format!("{} is set too", quoted(secret)), "set one of the two");
+            faults.add(&item.place, format!("{} is set beside {}", quoted(file), quoted(secret)), "set one of the two");
         }
     }
     for Entry { item, .. } in &fields.entries {
