@@ -45,6 +45,14 @@ pub(super) enum NoKey {
     NoneFits,
 }
 
+/// Reads the keys that the settings name, to tell early what is wrong with them; what is behind a URL is not asked for.
+///
+/// # Errors
+/// Where they cannot be used.
+pub fn try_keys(settings: &IssuerSettings) -> Result<(), KeyFault> {
+    KeyStore::open(settings).map(drop)
+}
+
 impl KeyStore {
     /// The keys that the settings name, read from their files; none yet where they are behind a URL.
     pub(super) fn open(settings: &IssuerSettings) -> Result<Self, KeyFault> {

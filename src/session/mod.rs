@@ -20,7 +20,7 @@ mod settings;
 mod verifier;
 
 pub use key::Algorithm;
-pub use keys::KeyFault;
+pub use keys::{KeyFault, try_keys};
 pub use settings::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings};
 pub use verifier::{Cause, Refusal, Session, Verifier};
 

@@ -13,7 +13,7 @@ use super::meaning::read_secret;
 use super::raw::RawIssuer;
 use super::space::is_loopback;
 use crate::schema::{Faults, Fields, Place, Source, quoted};
-use crate::session::{Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings};
+use crate::session::{Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, try_keys};
 
 /// The throw-away issuer of `usher dev`, whose key is nobody's secret: `serve` refuses it.
 pub const DEV_ISSUER: &str = "https://dev.usher.invalid/";
@@ -43,6 +43,10 @@ pub(super) fn read(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> V
         let Some(settings) = reader.read() else { continue };
         if issuers.iter().any(|known| known.issuer == settings.issuer) {
             reader.fault("issuer", "is there twice", "each issuer is configured once");
+        }
+        if let Err(fault) = try_keys(&settings) {
+            let message = format!("(issuer {}) is of no use: {}", quoted(&fault.issuer), fault.message);
+            reader.fault(fault.setting, &message, "give keys that can verify what this issuer signs");
         }
         issuers.push(settings);
     }

@@ -11,10 +11,11 @@ use super::layers::Layers;
 use super::raw::{RawRate, RawServer, RawSettings, RawSignalWire, merge};
 use super::space::parse_space;
 use super::{PolicySettings, ServerSettings, Settings, issuer};
+use crate::chat::causes;
 use crate::limits::RateSettings;
 use crate::ops::log::{LogFormat, LogSettings};
 use crate::schema::{Faults, Place, Source, quoted};
-use crate::signalwire::SignalWireSettings;
+use crate::signalwire::{SignalWireSettings, certificates};
 
 /// The settings; none where something is wrong, which is then among the faults.
 pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
@@ -33,6 +34,10 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
     let signalwire = read_signalwire(signalwire, layers, faults);
     let issuers = issuer::read(&session.issuers, layers, faults);
     let per_member = read_rate(&limits.per_member, layers, faults);
+    if let Err(error) = std::fs::File::open(&policy.file) {
+        let message = format!("policy.file: {} cannot be read: {error}", quoted(&policy.file));
+        faults.add(&layers.place(&["policy", "file"]), message, "name the policy file, from the working directory on");
+    }
     Some(Settings {
         server: server?,
         signalwire: signalwire?,
@@ -87,13 +92,18 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         (None, None) if layers.has("signalwire.api_token_file") => None,
         (None, None) => missing(layers, "signalwire.api_token", "SIGNALWIRE_API_TOKEN", faults),
     };
+    let ca_file = raw.ca_file.map(PathBuf::from);
+    if let Some(Err(fault)) = ca_file.as_deref().map(certificates) {
+        let place = layers.place(&["signalwire", "ca_file"]);
+        faults.add(&place, causes(&fault), "name a file with the CA's certificates as PEM");
+    }
     Some(SignalWireSettings {
         space: space?,
         project_id: project_id?,
         api_token: api_token?,
         connect_timeout: Duration::from_secs(raw.connect_timeout),
         timeout: Duration::from_secs(raw.timeout),
-        ca_file: raw.ca_file.map(PathBuf::from),
+        ca_file,
     })
 }
 

@@ -192,11 +192,18 @@ fn sort(error: reqwest::Error) -> MintFault {
     MintFault::Unreachable(error.without_url())
 }
 
-fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, BuildFault> {
+/// The certificates of a private CA, as PEM.
+///
+/// # Errors
+/// Where the file cannot be read or holds none.
+pub fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, BuildFault> {
     let shown = path.display().to_string();
     let pem = std::fs::read(path).map_err(|cause| BuildFault::CaFile { path: shown.clone(), cause })?;
-    match reqwest::Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(BuildFault::NoCertificate { path: shown }),
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+    // What is in the PEM is looked at when a client is built, and not before.
+    let builder = reqwest::ClientBuilder::new().tls_certs_only(certificates.clone());
+    if certificates.is_empty() || builder.build().is_err() {
+        return Err(BuildFault::NoCertificate { path: shown });
     }
+    Ok(certificates)
 }

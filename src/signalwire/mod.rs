@@ -10,7 +10,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-pub use client::{ChatToken, Client, Minted};
+pub use client::{ChatToken, Client, Minted, certificates};
 pub use fault::{BuildFault, MintFault};
 
 /// Where SignalWire is and who we are there.
