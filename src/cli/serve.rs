@@ -54,6 +54,8 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             request_timeout: settings.server.request_timeout,
             decisions: TaskTracker::new(),
         });
+        // The port that was given is told where the settings leave it open with 0.
+        let address = listener.local_addr().unwrap_or(address);
         tracing::info!(%address, "listening");
         serve_until_stopped(listener, &app, None, signals).await
     })
