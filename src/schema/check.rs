@@ -143,9 +143,10 @@ impl Walk<'_> {
 
     fn wrong(&mut self, kind: &Kind, raw: &RawItem) {
         let wanted = kind.wanted();
-        // A secret is never shown, and neither is what stands in its place.
+        // A secret is never shown, and neither is what stands in its place or in that of a table that could hold one.
+        let hides = matches!(kind, Kind::Secret | Kind::Text | Kind::Table(_) | Kind::Tables(_));
         let found = match (&raw.raw, kind) {
-            (Raw::Text(text), kind) if !matches!(kind, Kind::Secret | Kind::Text) => quoted(text),
+            (Raw::Text(text), _) if !hides => quoted(text),
             (other, _) => described(other).to_owned(),
         };
         let advice = match (kind, &raw.raw) {

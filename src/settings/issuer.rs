@@ -29,16 +29,16 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
 );
 
 pub(super) fn read(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> Vec<IssuerSettings> {
-    if raw.is_empty() && !layers.has("session.issuers") {
+    let tables = layers.tables(&["session", "issuers"]);
+    if tables.is_none() && !layers.has("session.issuers") {
         let place = Place::whole(&Source::named("session.issuers"));
         faults.add(&place, "this setting is required and is not set", "write at least one [[session.issuers]]");
-    } else if raw.is_empty() {
+    } else if tables.as_ref().is_some_and(Vec::is_empty) {
         let advice = "write at least one [[session.issuers]]";
         faults.add(&layers.place(&["session", "issuers"]), "session.issuers: there is no issuer", advice);
     }
-    let tables = layers.tables(&["session", "issuers"]);
     let mut issuers: Vec<IssuerSettings> = Vec::new();
-    for (raw, fields) in raw.iter().zip(tables) {
+    for (raw, fields) in raw.iter().zip(tables.unwrap_or_default()) {
         let mut reader = Reader { raw, fields, faults };
         let Some(settings) = reader.read() else { continue };
         if issuers.iter().any(|known| known.issuer == settings.issuer) {

@@ -99,12 +99,12 @@ impl Layers {
         found.map_or_else(|| Place::whole(&Source::named(path.join("."))), |item| item.place.clone())
     }
 
-    /// The last list of tables that is set under a name.
-    pub(super) fn tables(&self, path: &[&str]) -> Vec<&Fields> {
+    /// The last list of tables that is set under a name; none where no layer has one that can be read.
+    pub(super) fn tables(&self, path: &[&str]) -> Option<Vec<&Fields>> {
         let found = self.list.iter().rev().find_map(|layer| find(layer, path));
-        match found.map(|item| &item.value) {
-            Some(Value::List(items)) => items.iter().filter_map(Item::as_table).collect(),
-            _ => Vec::new(),
+        match &found?.value {
+            Value::List(items) => Some(items.iter().filter_map(Item::as_table).collect()),
+            _ => None,
         }
     }
 

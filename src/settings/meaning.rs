@@ -69,7 +69,9 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         Some(text) => match parse_space(text, raw.allow_http) {
             Ok(space) => Some(space),
             Err(fault) => {
-                let message = format!("signalwire.space: {} cannot be used: {fault}", quoted(text));
+                // What stands before an @ may be credentials.
+                let shown = if text.contains('@') { "this".to_owned() } else { quoted(text) };
+                let message = format!("signalwire.space: {shown} cannot be used: {fault}");
                 let advice = "write your space's name, as in \"example\" for example.signalwire.com";
                 faults.add(&layers.place(&["signalwire", "space"]), message, advice);
                 None
