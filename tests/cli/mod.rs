@@ -1,1 +1,179 @@
-//! soon
+//! The real binary: its command line, its settings, `serve`, `check`, `dev` and `session`.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod bad_environment;
+mod bad_files;
+mod check;
+//mod dev;
+//mod dev_refusals;
+//mod dev_session;
+mod environment;
+mod layers;
+mod secrets;
+mod serve;
+mod shipped;
+mod usage;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use usher::sandbox::Sandbox;
+
+use crate::support::binary::{Running, run, usher};
+use crate::support::service::{POLICY, read};
+use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET, keys};
+
+/// A working directory of its own, for commands with an environment of their own.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    /// An empty one.
+    fn empty() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// One with a policy where it is looked for, and nothing else.
+    fn with_policy() -> Self {
+        let place = Self::empty();
+        place.write("config/policy.toml", POLICY);
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = usher(self.path());
+        command.args(arguments);
+        command
+    }
+
+    /// Runs a command to its end with these variables alone.
+    fn run<N: AsRef<str>, V: AsRef<str>>(&self, arguments: &[&str], variables: &[(N, V)]) -> (i32, String, String) {
+        let variables = variables.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        run(self.command(arguments).envs(variables))
+    }
+
+    /// The names of all that is here.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Everything that `serve` needs, by environment alone, in a place that has a policy.
+fn complete(space: &str) -> Vec<(String, String)> {
+    let issuers = format!("[{}]", issuer_of(&format!("secret = {SECRET:?}")));
+    let variables = [
+        ("SIGNALWIRE_SPACE", space),
+        ("SIGNALWIRE_PROJECT_ID", PROJECT),
+        ("SIGNALWIRE_API_TOKEN", API_TOKEN),
+        ("USHER__SESSION__ISSUERS", &issuers),
+        ("USHER__SERVER__LISTEN", "127.0.0.1:0"),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+/// The tests' issuer as an inline table, with its keys.
+fn issuer_of(keys: &str) -> String {
+    format!("{{name = \"app\", issuer = {ISSUER:?}, audiences = [{AUDIENCE:?}], {keys}}}")
+}
+
+/// `variables` with one more, or with another value for it.
+fn with(mut variables: Vec<(String, String)>, name: &str, value: &str) -> Vec<(String, String)> {
+    variables.retain(|(known, _)| known != name);
+    variables.push((name.to_owned(), value.to_owned()));
+    variables
+}
+
+/// `variables` without one.
+fn without(mut variables: Vec<(String, String)>, name: &str) -> Vec<(String, String)> {
+    variables.retain(|(known, _)| known != name);
+    variables
+}
+
+/// `usher serve`, serving, and the sandbox that it mints at.
+struct Serving {
+    running: Running,
+    url: String,
+    client: reqwest::Client,
+    sandbox: Sandbox,
+}
+
+impl Serving {
+    /// With everything by environment and `more` on top.
+    async fn with(place: &Place, more: &[(&str, &str)]) -> Self {
+        Self::start(place, &["serve"], |space| {
+            more.iter().fold(complete(space), |variables, (name, value)| with(variables, name, value))
+        })
+        .await
+    }
+
+    /// With the variables that the sandbox's address gives.
+    async fn start(place: &Place, arguments: &[&str], variables: impl Fn(&str) -> Vec<(String, String)>) -> Self {
+        Self::start_at(sandbox(API_TOKEN).await, place, arguments, variables)
+    }
+
+    /// The same, with a sandbox of another kind.
+    fn start_at(
+        (sandbox, space): (Sandbox, String),
+        place: &Place,
+        arguments: &[&str],
+        variables: impl Fn(&str) -> Vec<(String, String)>,
+    ) -> Self {
+        let running = Running::start(place.command(arguments).envs(variables(&space)));
+        running.wait_for(|_, stderr| stderr.contains("listening"));
+        let stderr = running.stderr();
+        let line = stderr.lines().find(|line| line.contains("\"listening\"")).unwrap();
+        let address = serde_json::from_str::<Value>(line).unwrap()["address"].as_str().unwrap().to_owned();
+        Self { running, url: format!("http://{address}"), client: client(), sandbox }
+    }
+
+    /// `POST /chat-token` for alice, a customer.
+    async fn ask(&self, body: &Value) -> (u16, Value) {
+        let request = self.client.post(format!("{}/chat-token", self.url));
+        let request = request.bearer_auth(keys::session("alice", &["customer"]));
+        read(request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()).await
+    }
+
+    /// Asks for everything, and returns what SignalWire would read in the token.
+    async fn payload(&self) -> Value {
+        let (status, answer) = self.ask(&serde_json::json!({})).await;
+        assert_eq!(status, 200, "{answer}\n{}", self.running.stderr());
+        self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take()
+    }
+}
+
+/// A sandbox that takes the tests' project with this API token, and its address.
+async fn sandbox(api_token: &str) -> (Sandbox, String) {
+    let sandbox = Sandbox::new(PROJECT, api_token, || keys::now().unsigned_abs());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let serving = sandbox.clone().serve(listener, std::future::pending());
+    tokio::spawn(async move { drop(serving.await) });
+    (sandbox, address)
+}
+
+fn client() -> reqwest::Client {
+    reqwest::ClientBuilder::new().no_proxy().timeout(std::time::Duration::from_secs(30)).build().unwrap()
+}
+
+/// An address on loopback that nobody listens on, for the moment.
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}

@@ -1,0 +1,147 @@
+//! Each kind of setting from the environment, as it shows in what the service does.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use usher::sandbox::{Fault, Times};
+
+use super::{Place, Serving, complete, issuer_of};
+use crate::support::{AUDIENCE, SECRET, keys};
+
+async fn serving(name: &str, value: &str) -> Serving {
+    Serving::with(&Place::with_policy(), &[(name, value)]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_is_set_up_by_environment_alone() {
+    let place = Place::empty();
+    place.write("policy.toml", crate::support::service::POLICY);
+    let serving = Serving::with(&place, &[("USHER__POLICY__FILE", "policy.toml")]).await;
+    let payload = serving.payload().await;
+    assert_eq!(payload["m"], "alice");
+    assert_eq!(payload["chls"]["support:alice"], json!({"read": true, "write": true}));
+    assert_eq!(place.files(), ["policy.toml"], "nothing is written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_boolean() {
+    let body = json!({"mode": "narrow"});
+    assert_eq!(serving("USHER__POLICY__NARROW", "true").await.ask(&body).await.0, 200);
+    let (status, answer) = serving("USHER__POLICY__NARROW", "false").await.ask(&body).await;
+    assert_eq!((status, &answer["errors"][0]["code"]), (422, &json!("mode_not_enabled")), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size() {
+    let body = json!({"state": {"status": "away"}});
+    assert_eq!(serving("USHER__SERVER__MAX_BODY", "1KiB").await.ask(&body).await.0, 200);
+    let (status, answer) = serving("USHER__SERVER__MAX_BODY", "10B").await.ask(&body).await;
+    assert_eq!((status, &answer["code"]), (413, &json!("body_too_large")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duration() {
+    let serving = serving("USHER__SIGNALWIRE__TIMEOUT", "1s").await;
+    serving.payload().await;
+    serving.sandbox.fail(Fault::Hang, Times::Once);
+    let started = Instant::now();
+    let (status, answer) = serving.ask(&json!({})).await;
+    assert_eq!((status, &answer["code"]), (504, &json!("upstream_timeout")));
+    let took = started.elapsed();
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(4), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_request() {
+    let serving = serving("USHER__SERVER__REQUEST_TIMEOUT", "1s").await;
+    let mut stream = tokio::net::TcpStream::connect(serving.url.trim_start_matches("http://")).await.unwrap();
+    let session = keys::session("alice", &["customer"]);
+    let head = format!(
+        "POST /chat-token HTTP/1.1\r\nHost: usher\r\nAuthorization: Bearer {session}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    let read = tokio::time::timeout(Duration::from_secs(8), stream.read_exact(&mut answer)).await;
+    read.expect("15 s is the default").unwrap();
+    assert_eq!(answer, b"HTTP/1.1 408");
+}
+
+/// The statuses of so many requests, one after another.
+async fn statuses(serving: &Serving, count: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        statuses.push(serving.ask(&json!({})).await.0);
+    }
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_and_an_integer_in_it() {
+    let name = "USHER__LIMITS__PER_MEMBER";
+    let table = serving(name, "{rate = \"1/h\", burst = 2}").await;
+    assert_eq!(statuses(&table, 3).await, [200, 200, 429]);
+    let rate_alone = serving(name, "{rate = \"3/h\"}").await;
+    assert_eq!(statuses(&rate_alone, 4).await, [200, 200, 200, 429], "the burst is then the rate's number");
+    let integer = Serving::with(
+        &Place::with_policy(),
+        &[("USHER__LIMITS__PER_MEMBER__RATE", "1/h"), ("USHER__LIMITS__PER_MEMBER__BURST", "1")],
+    )
+    .await;
+    assert_eq!(statuses(&integer, 2).await, [200, 429]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_word_off_and_back_again() {
+    let name = "USHER__LIMITS__PER_MEMBER";
+    let by_default = Serving::with(&Place::with_policy(), &[]).await;
+    assert_eq!(statuses(&by_default, 16).await[14..], [200, 429], "the default is a burst of 15");
+    let off = serving(name, "off").await;
+    assert_eq!(statuses(&off, 20).await, [200; 20]);
+
+    let place = Place::with_policy();
+    place.write("config/usher.toml", "[limits]\nper_member = \"off\"\n");
+    assert_eq!(statuses(&Serving::with(&place, &[]).await, 20).await, [200; 20], "of a file");
+    let again = Serving::with(&place, &[(name, "{rate = \"1/h\"}")]).await;
+    assert_eq!(statuses(&again, 2).await, [200, 429], "the environment wins over the file's `off`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_tables_with_lists_of_strings() {
+    let issuer = issuer_of(&format!("secret = {SECRET:?}, roles = [\"groups\", \"/realm/roles\"], leeway = \"0s\""));
+    let issuer = issuer.replace(&format!("[{AUDIENCE:?}]"), &format!("[\"other\", {AUDIENCE:?}]"));
+    let serving = serving("USHER__SESSION__ISSUERS", &format!("[{issuer}]")).await;
+    for (name, claims, roles) in [
+        ("the first source", json!({"groups": ["agent"], "realm": {"roles": ["customer"]}}), json!(["agent"])),
+        ("the second, a pointer", json!({"realm": {"roles": ["customer"]}}), json!(["customer"])),
+        ("no other", json!({"roles": ["customer"]}), json!([])),
+    ] {
+        let claims = [&claims, &json!({"aud": ["other"], "roles": claims["roles"]})].into_iter().fold(
+            json!({}),
+            |mut all: Value, more| {
+                all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                all
+            },
+        );
+        let session = keys::Signer::secret().sign(&keys::claims("alice", &[], 600, &claims));
+        let request = serving.client.get(format!("{}/chat-token/grants", serving.url)).bearer_auth(session);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["roles"], roles, "{name}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_for_the_log() {
+    let pretty = Place::with_policy();
+    let variables = [("USHER__LOG__FORMAT", "pretty")];
+    let running = crate::support::binary::Running::start(
+        pretty.command(&["serve"]).envs(complete("http://127.0.0.1:1")).envs(variables),
+    );
+    running.wait_for(|_, stderr| stderr.contains(" INFO listening address=127.0.0.1:"));
+
+    let quiet = Place::with_policy();
+    let serving = Serving::with(&quiet, &[("USHER__LOG__LEVEL", "debug")]).await;
+    serving.payload().await;
+    assert_eq!(serving.running.audit().len(), 1);
+}
