@@ -24,10 +24,14 @@ const ARROWS: &[(&str, &[Known])] = &[
         "settings",
         &[
             ("schema", &[]),
-            ("session", &["Algorithm", "AudiencesSettings", "IssuerSettings", "KeySettings", "RoleSourceSettings"]),
+            (
+                "session",
+                &["Algorithm", "AudiencesSettings", "IssuerSettings", "KeySettings", "RoleSourceSettings", "try_keys"],
+            ),
             ("limits", &["RateSettings"]),
-            ("signalwire", &["SignalWireSettings"]),
+            ("signalwire", &["SignalWireSettings", "certificates"]),
             ("ops", &["log"]),
+            ("chat", &["causes"]),
         ],
     ),
     (

@@ -39,7 +39,7 @@ impl Walk<'_> {
         for key in keys.iter().filter(|key| key.required) {
             if self.damage.is_none() && !table.entries.iter().any(|entry| entry.key == key.name) {
                 let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
-                self.faults.add(place, format!("{} is missing", self.name(key.name)), advice);
+                self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
             }
         }
         let whole = entries.len() == table.entries.len();
@@ -55,13 +55,14 @@ impl Walk<'_> {
             Some(near) => format!("did you mean {}?", quoted(near)),
             None => format!("the keys here are {}", known.map(quoted).collect::<Vec<_>>().join(", ")),
         };
-        self.faults.add(place, format!("there is no key {}", self.name(name)), advice);
+        self.fault(place, &format!("there is no key {} here", quoted(name)), advice);
     }
 
-    /// A key with the keys that lead to it.
-    fn name(&self, key: &str) -> String {
-        let path: Vec<&str> = self.path.iter().map(String::as_str).chain([key]).filter(|key| !key.is_empty()).collect();
-        quoted(&path.join("."))
+    /// Notes a fault of what the keys so far lead to.
+    fn fault(&mut self, place: &Place, message: &str, advice: impl Into<String>) {
+        let path = self.path.join(".").escape_debug().to_string();
+        let message = if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") };
+        self.faults.add(place, message, advice);
     }
 
     fn entry(&mut self, raw: &RawEntry, kind: &'static Kind) -> Option<Entry> {
@@ -111,8 +112,8 @@ impl Walk<'_> {
                 let value = Value::Table(self.table(table, keys, &item.place));
                 tables.push(Item { place: item.place.clone(), value });
             } else {
-                let message = format!("{} holds {}, where a table is wanted", self.name(""), described(&item.raw));
-                self.faults.add(&item.place, message, "write a table for each of them");
+                let message = format!("this is {}, where a table is wanted", described(&item.raw));
+                self.fault(&item.place, &message, "write a table for each of them");
             }
         }
         tables
@@ -129,13 +130,12 @@ impl Walk<'_> {
         let items: Vec<_> = raw.iter().filter_map(|element| self.item(element, of, place)).collect();
         if raw.len() < at_least {
             let advice = format!("write {}", of.wanted());
-            self.faults.add(place, format!("{} is empty, and needs at least {at_least}", self.name("")), advice);
+            self.fault(place, &format!("this list needs at least {at_least} of them"), advice);
         }
         let mut seen = HashSet::new();
         for item in &items {
             if let Some((text, place)) = item.as_text().filter(|(text, _)| distinct && !seen.insert(*text)) {
-                let message = format!("{} has {} twice", self.name(""), quoted(text));
-                self.faults.add(place, message, "write it once");
+                self.fault(place, &format!("{} is there twice", quoted(text)), "write it once");
             }
         }
         (items.len() == raw.len() && raw.len() >= at_least).then_some(items)
@@ -154,8 +154,7 @@ impl Walk<'_> {
                 .map_or_else(|| format!("write {wanted}"), |near| format!("did you mean \"{near}\"?")),
             _ => format!("write {wanted}"),
         };
-        let message = format!("{} is {found}, where {wanted} is wanted", self.name(""));
-        self.faults.add(&raw.place, message, advice);
+        self.fault(&raw.place, &format!("this is {found}, where {wanted} is wanted"), advice);
     }
 }
 

@@ -43,11 +43,6 @@ impl Source {
         self.text.as_deref().unwrap_or_default()
     }
 
-    /// Whether a report shows the lines.
-    pub(super) fn shows_lines(&self) -> bool {
-        self.shows_lines
-    }
-
     /// Line and column of a byte, both from 1, the column in characters.
     #[must_use]
     pub fn line_and_column(&self, byte: usize) -> (usize, usize) {

@@ -48,8 +48,10 @@ impl MintFault {
     #[must_use]
     pub fn upstream_status(&self) -> Option<u16> {
         match self {
-            Self::Failing(status) | Self::Credentials(status) | Self::Unexpected(status) => Some(*status),
-            Self::NoToken { status, .. } => Some(*status),
+            Self::Failing(status)
+            | Self::Credentials(status)
+            | Self::Unexpected(status)
+            | Self::NoToken { status, .. } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::Refused(_) => Some(422),
             Self::OtherMember | Self::Unreachable(_) | Self::Timeout | Self::Nonsense(_) => None,

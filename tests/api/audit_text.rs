@@ -25,7 +25,9 @@ async fn a_client_that_hangs_up_after_the_decision_leaves_abandoned_and_one_mint
     served.sandbox.fail(Fault::Delay(Duration::from_secs(1)), Times::Once);
     let session = session("alice", &["customer"]);
     let mut stream = tokio::net::TcpStream::connect(served.url.strip_prefix("http://").unwrap()).await.unwrap();
-    let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nX-Request-Id: gone\r\nAuthorization: Bearer {session}\r\n\r\n");
+    let head = format!(
+        "POST /chat-token HTTP/1.1\r\nHost: x\r\nX-Request-Id: gone\r\nAuthorization: Bearer {session}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     until("nothing goes upstream", || served.sandbox.received().len() == 1).await;
     drop(stream);
@@ -78,7 +80,10 @@ async fn nothing_is_written_for_what_fails_at_the_session_or_is_no_request_for_a
         assert_eq!(served.post("bad", session, &json!({})).await.status(), 401);
     }
     assert_eq!(served.request(reqwest::Method::POST, "/chat-token").send().await.unwrap().status(), 401);
-    assert_eq!(served.request(reqwest::Method::GET, "/chat-token").bearer_auth(&good).send().await.unwrap().status(), 405);
+    assert_eq!(
+        served.request(reqwest::Method::GET, "/chat-token").bearer_auth(&good).send().await.unwrap().status(),
+        405
+    );
     let grants = served.request(reqwest::Method::GET, "/chat-token/grants").bearer_auth(&good).send().await.unwrap();
     assert_eq!(grants.status(), 200);
     assert_eq!(served.post("good", &good, &json!({})).await.status(), 200);
@@ -92,8 +97,12 @@ async fn a_body_that_breaks_off_is_neither_answered_nor_granted() {
     let served = Served::start(POLICY, &[]).await;
     let session = session("alice", &["customer"]);
     let mut stream = tokio::net::TcpStream::connect(served.url.strip_prefix("http://").unwrap()).await.unwrap();
-    let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nX-Request-Id: gone\r\nAuthorization: Bearer {session}\r\n");
-    stream.write_all((head + "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{}").as_bytes()).await.unwrap();
+    let head =
+        format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nX-Request-Id: gone\r\nAuthorization: Bearer {session}\r\n");
+    stream
+        .write_all((head + "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{}").as_bytes())
+        .await
+        .unwrap();
     drop(stream);
     assert_eq!(served.post("good", &session, &json!({})).await.status(), 200);
     let (_, stderr) = served.end();
@@ -106,13 +115,14 @@ async fn a_body_that_breaks_off_is_neither_answered_nor_granted() {
 /// Every category that can forge a line, reach a terminal or turn a text round.
 #[tokio::test]
 async fn invisible_characters_are_escaped_in_all_that_is_logged() {
-    const NAME: &str = "A\u{202e}B\u{2028}C\u{2029}D\u{85}E\u{e0001}F\u{feff}G\u{7f}H\n{\"event\":\"audit\"}\r\u{1b}[31mI";
+    const NAME: &str =
+        "A\u{202e}B\u{2028}C\u{2029}D\u{85}E\u{e0001}F\u{feff}G\u{7f}H\n{\"event\":\"audit\"}\r\u{1b}[31mI";
     for format in ["json", "pretty"] {
         let served = Served::start(POLICY, &[("USHER__LOG__FORMAT", format), ("USHER__LOG__LEVEL", "trace")]).await;
         let more = json!({"name": NAME, "exotic": NAME});
         let session = session_of("alice", &["agent", NAME], 3_600, &more);
         let asked = "support:a\u{202e}b\u{e0001}c";
-        let body = json!({"channels": {asked: {"read": true}}});
+        let body = json!({"channels": {asked: {"read": true, "write": false}}});
         assert_eq!(served.post("odd", &session, &body).await.status(), 200, "{format}");
         let event = served.event("odd").await;
         assert_eq!(event["claims"]["name"], NAME, "{format}: it reads back as it was");
@@ -123,7 +133,16 @@ async fn invisible_characters_are_escaped_in_all_that_is_logged() {
             let visible = !usher::ops::log::is_invisible(character) || character == '\n';
             assert!(visible, "{format}: {:x} in {stderr}", u32::from(character));
         }
-        assert!(!stderr.contains(['\u{202e}', '\u{2028}', '\u{2029}', '\u{85}', '\u{e0001}', '\u{feff}', '\u{7f}', '\u{1b}']));
+        assert!(!stderr.contains([
+            '\u{202e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{85}',
+            '\u{e0001}',
+            '\u{feff}',
+            '\u{7f}',
+            '\u{1b}'
+        ]));
         for escape in ["\\u202e", "\\u2028", "\\u2029", "\\u0085", "\\udb40\\udc01", "\\ufeff"] {
             assert!(stderr.contains(escape), "{format}: {escape} in {stderr}");
         }

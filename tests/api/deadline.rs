@@ -21,7 +21,8 @@ async fn service() -> Service {
 
 fn head(lines: &str) -> String {
     let session = session("alice", &["customer"]);
-    let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {session}\r\n");
+    let head =
+        format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {session}\r\n");
     format!("{head}Content-Type: application/json\r\n{lines}\r\n")
 }
 

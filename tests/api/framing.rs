@@ -28,9 +28,11 @@ async fn post(service: &Service, lines: &str, after: &str) -> Seen {
 }
 
 fn chunked(body: &str) -> String {
-    let pieces: Vec<String> = body.as_bytes().chunks(50_000).map(|piece| {
-        format!("{:x}\r\n{}\r\n", piece.len(), std::str::from_utf8(piece).unwrap())
-    }).collect();
+    let pieces: Vec<String> = body
+        .as_bytes()
+        .chunks(50_000)
+        .map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), std::str::from_utf8(piece).unwrap()))
+        .collect();
     pieces.concat() + "0\r\n\r\n"
 }
 
@@ -43,11 +45,9 @@ fn padded(bytes: usize) -> String {
 async fn no_bytes_at_all_are_an_empty_request_however_framed_and_typed() {
     let service = Service::start().await;
     for lines in TYPES {
-        for (framing, after) in [
-            ("", ""),
-            ("Content-Length: 0\r\n", ""),
-            ("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
-        ] {
+        for (framing, after) in
+            [("", ""), ("Content-Length: 0\r\n", ""), ("Transfer-Encoding: chunked\r\n", "0\r\n\r\n")]
+        {
             let case = format!("{lines:?} {framing:?}");
             let seen = post(&service, &format!("{lines}{framing}"), after).await;
             assert_eq!(seen.status, 200, "{case}: {seen:?}");
@@ -89,7 +89,9 @@ async fn bytes_are_application_json_whatever_its_parameters() {
     ] {
         for (framing, after) in [("Content-Length: 2", "{}"), ("Transfer-Encoding: chunked", &*chunked("{}"))] {
             let case = format!("{bad:?}, {framing}");
-            post(&service, &format!("{bad}{framing}\r\n"), after).await.assert_problem(&case, Code::UnsupportedMediaType);
+            post(&service, &format!("{bad}{framing}\r\n"), after)
+                .await
+                .assert_problem(&case, Code::UnsupportedMediaType);
         }
     }
     assert!(service.sandbox.received().len() == 10, "only what was taken was minted");
@@ -97,10 +99,9 @@ async fn bytes_are_application_json_whatever_its_parameters() {
 
 #[tokio::test]
 async fn a_body_has_at_most_so_many_bytes_announced_or_not() {
-    for (service, max) in [
-        (Service::start().await, 256 * 1_024),
-        (Service::with(Setup { max_body: 100, ..Setup::default() }).await, 100),
-    ] {
+    for (service, max) in
+        [(Service::start().await, 256 * 1_024), (Service::with(Setup { max_body: 100, ..Setup::default() }).await, 100)]
+    {
         let json = "Content-Type: application/json\r\n";
         for (bytes, status) in [(max, 200), (max + 1, 413)] {
             let body = padded(bytes);

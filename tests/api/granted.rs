@@ -175,7 +175,8 @@ async fn who_names_nothing_gets_what_is_granted_by_a_concrete_name() {
 async fn more_than_500_channels_are_never_cut() {
     let policy = "version = 1\n[roles.customer.channels]\n\"project:{/projects}\" = [\"read\"]\n";
     let service = Service::with_policy(policy).await;
-    let of = |count: usize| session_of("a", &["customer"], 3_600, &json!({"projects": Vec::from_iter(1..=count)}));
+    let of =
+        |count: usize| session_of("a", &["customer"], 3_600, &json!({"projects": (1..=count).collect::<Vec<_>>()}));
     let (status, answer) = service.ask(&of(500), None).await;
     assert_eq!((status, answer["channels"].as_object().unwrap().len()), (200, 500));
     service.one_fault("501", &of(501), "{}", "/channels", "channel_size_limit_exceeded").await;

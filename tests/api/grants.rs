@@ -96,19 +96,28 @@ async fn errors_are_those_of_a_token() {
         ("no member id", of(json!({}), 3_600, "customer"), 403, "nothing_granted"),
         ("a guest's name", of(json!({"login": "guest-1"}), 3_600, "customer"), 403, "nothing_granted"),
         ("blocked", of(json!({"login": "mallory"}), 3_600, "customer"), 403, "session_revoked"),
-        ("over 500", of(json!({"login": "a", "ps": Vec::from_iter(1..=501)}), 3_600, "many"), 422, "invalid_request"),
+        (
+            "over 500",
+            of(json!({"login": "a", "ps": (1..=501).collect::<Vec<_>>()}), 3_600, "many"),
+            422,
+            "invalid_request",
+        ),
     ] {
         let (found, answer) = service.grants(&session).await;
         assert_eq!((found, answer["code"].as_str()), (status, Some(code)), "{case}: {answer}");
     }
     assert_eq!(service.grants(&of(json!({"login": "alice"}), 3_600, "customer")).await.0, 200);
-    assert_eq!(service.grants(&of(json!({"login": "a", "ps": Vec::from_iter(1..=500)}), 3_600, "many")).await.0, 200);
+    assert_eq!(
+        service.grants(&of(json!({"login": "a", "ps": (1..=500).collect::<Vec<_>>()}), 3_600, "many")).await.0,
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_body_or_a_query_makes_no_difference() {
     let service = Service::start().await;
-    let request = service.request(Method::GET, "/chat-token/grants?channels=all").bearer_auth(session("a", &["customer"]));
+    let request =
+        service.request(Method::GET, "/chat-token/grants?channels=all").bearer_auth(session("a", &["customer"]));
     let (status, answer) = read(request.body("not JSON").send().await.unwrap()).await;
     assert_eq!((status, &answer["member_id"]), (200, &json!("a")));
 }

@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_hours(1);
 async fn limited(burst: u32, period: Duration) -> Service {
     let per_member = Some(RateSettings { period, burst: NonZeroU32::new(burst).unwrap() });
     let policy = format!("{POLICY}\n[guest]\nrole = \"customer\"\n");
-    Service::with(Setup { per_member, policy, ..Setup::default() }).await
+    Service::with(Setup { policy, per_member, ..Setup::default() }).await
 }
 
 /// That this is a 429; the seconds to wait.

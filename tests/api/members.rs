@@ -57,7 +57,10 @@ async fn the_state_takes_only_the_keys_that_the_policy_lets_a_client_set() {
         (json!({}), json!({"name": "Alice"})),
         (json!({"status": "away"}), json!({"name": "Alice", "status": "away"})),
         (json!({"status": null}), json!({"name": "Alice", "status": null})),
-        (json!({"status": {"any": [1, {"depth": 2.5}]}}), json!({"name": "Alice", "status": {"any": [1, {"depth": 2.5}]}})),
+        (
+            json!({"status": {"any": [1, {"depth": 2.5}]}}),
+            json!({"name": "Alice", "status": {"any": [1, {"depth": 2.5}]}}),
+        ),
     ] {
         let payload = service.taken(&state.to_string(), &alice, json!({"state": state}).to_string()).await;
         assert_eq!(payload["stt"], expected);
@@ -93,7 +96,8 @@ async fn the_state_has_2000_characters_with_the_servers_part() {
 
 #[tokio::test]
 async fn a_member_id_is_the_sessions_own_or_none() {
-    let policy = format!("{}\n[guest]\nrole = \"customer\"\n", POLICY.replace("[member]", "[member]\nid = \"user:{sub}\""));
+    let policy =
+        format!("{}\n[guest]\nrole = \"customer\"\n", POLICY.replace("[member]", "[member]\nid = \"user:{sub}\""));
     let service = Service::with_policy(&policy).await;
     let alice = session("alice", &["customer"]);
     assert_eq!(service.taken("own", &alice, "{\"member_id\": \"user:alice\"}").await["m"], "user:alice");
@@ -135,7 +139,9 @@ async fn a_mode_is_strict_or_narrow() {
 async fn narrow_that_is_switched_off_is_a_fault_even_where_all_is_granted() {
     let service = Service::with(Setup { narrow: false, ..Setup::default() }).await;
     let alice = session("alice", &["customer"]);
-    for body in ["{\"mode\": \"narrow\"}", "{\"mode\": \"narrow\", \"channels\": {\"announcements\": {\"read\": true}}}"] {
+    for body in
+        ["{\"mode\": \"narrow\"}", "{\"mode\": \"narrow\", \"channels\": {\"announcements\": {\"read\": true}}}"]
+    {
         service.one_fault(body, &alice, body, "/mode", "mode_not_enabled").await;
     }
     service.taken("strict", &alice, "{\"mode\": \"strict\"}").await;

@@ -57,7 +57,14 @@ async fn session_member_limit_body_policy_signalwire() {
 
     let blocked = expiring("mallory", 100);
     for (case, service, session, media_type, body, expected) in [
-        ("a session before a block", &service, &expiring("mallory", -9), text, &huge_nonsense, (401, "session_expired")),
+        (
+            "a session before a block",
+            &service,
+            &expiring("mallory", -9),
+            text,
+            &huge_nonsense,
+            (401, "session_expired"),
+        ),
         ("a block before a limit", &service, &blocked, text, &huge_nonsense, (403, "session_revoked")),
         ("a block does not count", &service, &blocked, text, &huge_nonsense, (403, "session_revoked")),
         ("a limit before the body", &service, &spent, text, &huge_nonsense, (429, "rate_limited")),

@@ -43,8 +43,7 @@ async fn a_method_that_a_path_does_not_have_is_told_those_that_it_has() {
     let server = server();
     let post: [Method; 7] =
         [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE];
-    let get: [Method; 6] =
-        [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE];
+    let get: [Method; 6] = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE];
     for (path, others, allowed) in [("/chat-token", &post[..], "POST"), ("/chat-token/grants", &get[..], "GET,HEAD")] {
         for method in others {
             let response = server.method(method.clone(), path).await;

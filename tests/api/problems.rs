@@ -186,7 +186,8 @@ async fn a_problem_names_nothing_that_the_client_did_not() {
 
 #[tokio::test]
 async fn no_rule_and_a_deny_rule_look_the_same() {
-    let policy = "version = 1\n[roles.a.channels]\n\"x\" = [\"read\"]\n\"y\" = [\"read\"]\n[roles.a.deny]\n\"x\" = [\"read\"]\n";
+    let policy =
+        "version = 1\n[roles.a.channels]\n\"x\" = [\"read\"]\n\"y\" = [\"read\"]\n[roles.a.deny]\n\"x\" = [\"read\"]\n";
     let service = Service::with_policy(policy).await;
     let alice = session("alice", &["a"]);
     let answer = |name: &str| format!("{{\"channels\":{{\"{name}\":{{\"read\":true}}}}}}");

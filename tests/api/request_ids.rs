@@ -22,7 +22,9 @@ async fn an_id_of_1_to_128_plain_characters_is_taken_and_any_other_replaced() {
         assert_eq!(response.json::<serde_json::Value>()["request_id"], id);
     }
     let too_long = "x".repeat(129);
-    for id in ["", "a b", "a/b", "a,b", "a;b", "<a>", "a\"b", "a{b", "a~b", "a@b", "a+b", "a=b", "a\tb", too_long.as_str()] {
+    for id in
+        ["", "a b", "a/b", "a,b", "a;b", "<a>", "a\"b", "a{b", "a~b", "a@b", "a+b", "a=b", "a\tb", too_long.as_str()]
+    {
         let response = server.get("/nowhere").add_header("x-request-id", id).await;
         let made = response.header("x-request-id").to_str().unwrap().to_owned();
         assert!(is_made(&made), "{id:?} became {made:?}");
@@ -33,7 +35,9 @@ async fn an_id_of_1_to_128_plain_characters_is_taken_and_any_other_replaced() {
 #[tokio::test]
 async fn two_ids_or_one_that_is_not_ascii_are_none() {
     let service = Service::start().await;
-    for lines in ["X-Request-Id: a\r\nX-Request-Id: b\r\n", "X-Request-Id: a\r\nX-Request-Id: a\r\n", "X-Request-Id: é\r\n", ""] {
+    for lines in
+        ["X-Request-Id: a\r\nX-Request-Id: b\r\n", "X-Request-Id: a\r\nX-Request-Id: a\r\n", "X-Request-Id: é\r\n", ""]
+    {
         let seen = raw(&service.url, format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n")).await;
         assert!(is_made(seen.header("x-request-id").unwrap()), "{lines:?}: {seen:?}");
     }
@@ -52,6 +56,7 @@ async fn every_answer_has_an_id_and_each_its_own() {
         ids.insert(answer.headers()["x-request-id"].to_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), 3);
-    let request = service.request(reqwest::Method::POST, "/chat-token").bearer_auth(&alice).header("x-request-id", "mine");
+    let request =
+        service.request(reqwest::Method::POST, "/chat-token").bearer_auth(&alice).header("x-request-id", "mine");
     assert_eq!(request.send().await.unwrap().headers()["x-request-id"], "mine");
 }

@@ -148,7 +148,8 @@ async fn answering(bytes: &'static [u8]) -> Seen {
 
 #[tokio::test]
 async fn broken_http_is_a_502_and_a_broken_connection_a_503() {
-    let good = answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n{\"token\":\"abc\"}\r\n0\r\n\r\n").await;
+    let good =
+        answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n{\"token\":\"abc\"}\r\n0\r\n\r\n").await;
     assert_eq!((good.status, &good.json()["token"]), (200, &json!("abc")));
     let (failed, away) = (Code::UpstreamFailed, Code::UpstreamUnavailable);
     let cases: [(&str, &[u8], Code); 7] = [
@@ -216,7 +217,10 @@ async fn a_redirect_is_not_followed_so_the_credentials_stay() {
         meets(&service, "by header", with_header(status, "location", &address), Code::UpstreamFailed).await;
     }
     assert!(elsewhere.sandbox.received().is_empty(), "something was sent elsewhere");
-    assert_eq!(reqwest::ClientBuilder::new().no_proxy().build().unwrap().post(&address).send().await.unwrap().status(), 401);
+    assert_eq!(
+        reqwest::ClientBuilder::new().no_proxy().build().unwrap().post(&address).send().await.unwrap().status(),
+        401
+    );
     assert_eq!(elsewhere.sandbox.received().len(), 1, "it would have been seen");
     serving.abort();
 }

@@ -5,6 +5,7 @@
 mod bad_environment;
 mod bad_files;
 mod check;
+mod dev;
 //mod dev;
 //mod dev_refusals;
 //mod dev_session;

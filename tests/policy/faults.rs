@@ -50,7 +50,7 @@ fn several_faults_are_told_at_once_in_the_order_of_the_file() {
     let report = report(
         "[ttl]\nmax = '31d'\nmxa = '1h'\n[roles.a]\nincludes = ['b']\n[roles.a.channels]\n'x*' = ['read']\n'y' = ['raed']\n",
     );
-    let order: Vec<_> = ["over 30 days", "no key `ttl.mxa`", "no role `b`", "beside other text", "`raed`"]
+    let order: Vec<_> = ["over 30 days", "no key `mxa`", "no role `b`", "beside other text", "`raed`"]
         .iter()
         .map(|part| report.find(part).unwrap_or_else(|| panic!("{part}: {report}")))
         .collect();

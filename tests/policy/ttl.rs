@@ -78,6 +78,7 @@ fn a_right_lives_as_long_as_the_most_generous_rule_that_grants_it() {
 fn a_token_lives_as_long_as_its_shortest_lived_right() {
     assert_eq!(ttl("", &["long", "short"], &["a", "b"], Some(60), None), (5, LimitedBy::Policy));
     assert_eq!(ttl("", &["long", "short"], &["a"], Some(60), None), (60, LimitedBy::Request));
+    assert_eq!(ttl("", &["shorter", "short"], &["b", "c"], Some(60), None), (4, LimitedBy::Policy));
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) struct Signer {
     pub(crate) key: EncodingKey,
     /// The public half; none for a secret.
     pub(crate) public_pem: Option<String>,
+    /// The same as it is, which for Ed25519 is what a JWK holds.
+    public_raw: Vec<u8>,
 }
 
 impl Signer {
@@ -23,7 +25,7 @@ impl Signer {
     }
 
     pub(crate) fn secret_of(secret: &str, algorithm: Algorithm) -> Self {
-        Self { algorithm, key: EncodingKey::from_secret(secret.as_bytes()), public_pem: None }
+        Self { algorithm, key: EncodingKey::from_secret(secret.as_bytes()), public_pem: None, public_raw: Vec::new() }
     }
 
     /// A new key pair that fits the algorithm.
@@ -36,18 +38,27 @@ impl Signer {
         };
         let pair = rcgen::KeyPair::generate_for(kind).unwrap();
         let key = read(pair.serialize_pem().as_bytes()).unwrap();
-        Self { algorithm, key, public_pem: Some(pair.public_key_pem()) }
+        Self { algorithm, key, public_pem: Some(pair.public_key_pem()), public_raw: pair.public_key_raw().to_vec() }
     }
 
     /// The same key, signing by another algorithm.
     pub(crate) fn by(&self, algorithm: Algorithm) -> Self {
-        Self { algorithm, key: self.key.clone(), public_pem: self.public_pem.clone() }
+        Self {
+            algorithm,
+            key: self.key.clone(),
+            public_pem: self.public_pem.clone(),
+            public_raw: self.public_raw.clone(),
+        }
     }
 
     /// The public half as a JWK, with more members.
     pub(crate) fn jwk(&self, more: &Value) -> Value {
-        let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&self.key, self.algorithm).unwrap();
-        let mut jwk = serde_json::to_value(jwk).unwrap();
+        let mut jwk = if self.algorithm == Algorithm::EdDSA {
+            // RFC 8037 §2.
+            json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&self.public_raw)})
+        } else {
+            serde_json::to_value(jsonwebtoken::jwk::Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap()
+        };
         jwk.as_object_mut().unwrap().remove("alg");
         for (name, value) in more.as_object().unwrap() {
             jwk[name] = value.clone();
