@@ -135,7 +135,7 @@ async fn answering(bytes: &'static [u8]) -> Seen {
     let space = format!("http://{}", listener.local_addr().unwrap());
     let there = tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 64 * 1024];
+            let mut request = vec![0; 64 * 1024];
             let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await;
             let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, bytes).await;
         }

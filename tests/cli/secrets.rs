@@ -77,7 +77,8 @@ async fn a_later_layer_replaces_a_secret_whichever_way_it_was_given() {
     place.write("right", API_TOKEN);
     let by_file = "[signalwire]\napi_token_file = \"not there\"\n";
     let by_value = "[signalwire]\napi_token = \"wrong\"\n";
-    let cases: [(&str, &str, &[(&str, &str)]); 5] = [
+    type Variables = &'static [(&'static str, &'static str)];
+    let cases: [(&str, &str, Variables); 5] = [
         ("a value over a file", by_file, &[("SIGNALWIRE_API_TOKEN", API_TOKEN)]),
         ("ours over a file", by_file, &[("USHER__SIGNALWIRE__API_TOKEN", API_TOKEN)]),
         ("a file over a value", by_value, &[("USHER__SIGNALWIRE__API_TOKEN_FILE", "right")]),

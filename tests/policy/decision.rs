@@ -31,7 +31,7 @@ includes = ['muted']
 fn names(claimed: &[&str], more: &str) -> Vec<String> {
     let policy = policy(&format!("{ROLES}{more}"));
     let account = policy.evaluate(&facts(claimed, json!({})), &usher::chat::Ask::default(), NOW);
-    account.roles.iter().map(|role| role.to_string()).collect()
+    account.roles.iter().map(std::string::ToString::to_string).collect()
 }
 
 #[test]

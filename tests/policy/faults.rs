@@ -24,7 +24,7 @@ fn files(directory: &str) -> Vec<(String, String)> {
 fn every_faulty_file_has_its_report() {
     for (name, text) in files("bad") {
         let faults = Policy::compile(&format!("{name}.toml"), &text, &BTreeSet::from(["app".to_owned()]));
-        let report = faults.map(|_| "NO FAULT".to_owned()).unwrap_or_else(|faults| faults.to_string());
+        let report = faults.map_or_else(|faults| faults.to_string(), |_| "NO FAULT".to_owned());
         assert_ne!(report, "NO FAULT", "{name}");
         assert!(
             report.contains(&format!("{name}.toml:")) && report.contains('^') && report.contains("help: "),

@@ -7,7 +7,7 @@ use super::{compile, facts, listed, of_issuer, policy_for};
 const BOTH: &[&str] = &["auth0", "corp"];
 
 fn faults(text: &str, aliases: &[&str]) -> String {
-    compile(text, aliases).map(|_| "no fault".to_owned()).unwrap_or_else(|report| report)
+    compile(text, aliases).map_or_else(|report| report, |_| "no fault".to_owned())
 }
 
 const MEMBER: &str = "[member]\nid = '{issuer}:{sub}'\n";

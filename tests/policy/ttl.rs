@@ -47,6 +47,7 @@ fn of(head: &str, facts: &Facts, channels: &[&str], asked: Option<u64>) -> Resul
     account.outcome.map(|terms| (terms.ttl.minutes(), ttl.unwrap().limited_by))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what `Facts::ends` takes")]
 fn ends_in(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp::from_seconds(NOW.seconds() + seconds))
 }

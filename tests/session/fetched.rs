@@ -15,6 +15,9 @@ use crate::support::keys::{Signer, claims};
 use crate::support::service::{Service, Setup, issuer};
 use usher::session::IssuerSettings;
 
+/// What a provider answers.
+type Answer = Box<dyn Fn() -> Response + Send + Sync>;
+
 /// A provider whose key set is this answer, and how often it was asked.
 async fn provider(answer: impl Fn() -> Response + Clone + Send + Sync + 'static) -> (url::Url, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -56,7 +59,7 @@ async fn keys_are_fetched_at_the_start() {
 #[tokio::test]
 async fn a_set_that_cannot_be_had_leaves_no_key() {
     let good_set = || json!({"keys": [RSA.jwk(&json!({}))]}).to_string();
-    let answers: Vec<(&str, Box<dyn Fn() -> Response + Send + Sync>)> = vec![
+    let answers: Vec<(&str, Answer)> = vec![
         ("an error", Box::new(|| http::StatusCode::INTERNAL_SERVER_ERROR.into_response())),
         ("an error with a set", Box::new(move || (http::StatusCode::NOT_FOUND, good_set()).into_response())),
         ("a redirect", Box::new(|| Redirect::temporary("/elsewhere.json").into_response())),

@@ -17,6 +17,7 @@ fn source(text: &str) -> RoleSourceSettings {
 }
 
 /// The roles that these sources find in a session with these claims; none: withheld.
+#[expect(clippy::needless_pass_by_value, reason = "each is written where it is used")]
 fn roles(sources: &[&str], claims: Value) -> Option<Vec<String>> {
     let mut whole = with(&claims);
     if claims.get("roles").is_none() {
@@ -30,6 +31,7 @@ fn roles(sources: &[&str], claims: Value) -> Option<Vec<String>> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what `roles` gives")]
 fn some(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(|name| (*name).to_owned()).collect())
 }
