@@ -71,13 +71,15 @@ async fn a_session_secret_comes_from_a_file_and_in_base64_too() {
     assert_eq!(serving.ask(&json!({})).await.1["code"], "session_invalid", "base64 only where it is said");
 }
 
+/// Names and values of an environment.
+type Variables = &'static [(&'static str, &'static str)];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_layer_replaces_a_secret_whichever_way_it_was_given() {
     let place = Place::with_policy();
     place.write("right", API_TOKEN);
     let by_file = "[signalwire]\napi_token_file = \"not there\"\n";
     let by_value = "[signalwire]\napi_token = \"wrong\"\n";
-    type Variables = &'static [(&'static str, &'static str)];
     let cases: [(&str, &str, Variables); 5] = [
         ("a value over a file", by_file, &[("SIGNALWIRE_API_TOKEN", API_TOKEN)]),
         ("ours over a file", by_file, &[("USHER__SIGNALWIRE__API_TOKEN", API_TOKEN)]),
