@@ -92,8 +92,9 @@ struct Directory {
 
 impl Directory {
     fn of(environment: &Environment) -> Self {
-        match environment.text("XDG_RUNTIME_DIR") {
-            Some(path) => Self { path: PathBuf::from(path), prefix: "usher-dev-".to_owned() },
+        // It may be set and not be there, as in a container.
+        match environment.text("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_dir()) {
+            Some(path) => Self { path, prefix: "usher-dev-".to_owned() },
             None => Self { path: std::env::temp_dir(), prefix: format!("usher-dev-{}-", own_uid()) },
         }
     }

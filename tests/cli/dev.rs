@@ -211,3 +211,14 @@ fn the_policy_is_the_one_that_is_named_or_the_working_directorys_or_the_built_in
     let (code, _, stderr) = place.run::<&str, &str>(&["dev", "--policy", "none.toml"], &[]);
     assert!(code == 3 && stderr.contains("none.toml cannot be read"), "{stderr}");
 }
+
+#[test]
+fn where_the_runtime_directory_is_not_there_the_temporary_one_is_used() {
+    let place = Place::empty();
+    let mut command = place.command(&["dev"]);
+    command.envs([("XDG_RUNTIME_DIR", "/nowhere/at/all"), ("TMPDIR", place.path().to_str().unwrap())]);
+    let running = Running::start(&mut command);
+    running.wait_for(|stdout, _| stdout.lines().last().is_some_and(|line| line.starts_with("curl ")));
+    let files = place.files();
+    assert!(files.len() == 1 && files[0].starts_with("usher-dev-") && files[0].matches('-').count() == 3, "{files:?}");
+}
