@@ -14,7 +14,7 @@ use crate::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceS
 use crate::settings::DEV_ISSUER;
 
 /// Its alias, which `{issuer}` in a policy becomes.
-const ALIAS: &str = "dev";
+pub(super) const ALIAS: &str = "dev";
 const AUDIENCE: &str = "usher-dev";
 
 /// The issuer and its key.

@@ -108,6 +108,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         timeout: Duration::from_secs(5),
         ca_file: None,
     });
+    let examples = greeting::Examples::of(&policy);
     let app = App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
         verifier,
@@ -126,7 +127,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         },
     };
     let address = address_of(&listener)?;
-    let greeting = greeting::text(&address, &space, &policy_name, &issuer).map_err(failed)?;
+    let greeting = examples.text(&address, &space, &policy_name, &issuer).map_err(failed)?;
     let left_behind = LeftBehind::leave(environment, &address, issuer).map_err(failed)?;
     Ok(Dev { app, listener, guard: (!is_remote).then_some(guard as Guard), greeting, sandbox, left_behind })
 }

@@ -109,6 +109,12 @@ impl Policy {
         self.roles.iter().map(|role| (&*role.name, role.allow.len(), role.deny.len()))
     }
 
+    /// The names that a session may claim, sorted.
+    #[must_use]
+    pub fn claimable(&self) -> BTreeSet<&str> {
+        self.claimed.keys().map(String::as_str).collect()
+    }
+
     /// Whether somebody without any credential is let in.
     #[must_use]
     pub fn admits_guests(&self) -> bool {

@@ -88,9 +88,9 @@ fn what_is_printed_above_it_does_what_it_says() {
     let dev = Dev::start(Place::empty(), &[]);
     let [agent, refused, grants, _] = dev.curls().try_into().unwrap();
     let (status, answer) = paste(&agent);
-    assert_eq!((status, &answer["channels"]), (200, &json!({"support:alice": {"read": true, "write": true}})));
+    assert_eq!((status, &answer["channels"]["desk"]), (200, &json!({"read": true, "write": true})));
     let (status, problem) = paste(&refused);
-    let row = json!([{"channel": "support:bob", "permissions": ["read"], "reason": "not_allowed"}]);
+    let row = json!([{"channel": "not-granted", "permissions": ["read"], "reason": "not_allowed"}]);
     assert_eq!((status, &problem["code"], &problem["denied"]), (403, &json!("channels_denied"), &row));
     let (status, answer) = paste(&grants);
     assert_eq!((status, &answer["roles"]), (200, &json!(["customer"])));
@@ -203,6 +203,14 @@ fn the_policy_is_the_one_that_is_named_or_the_working_directorys_or_the_built_in
         channels(&Dev::start(place, &["--policy", "other.toml"])),
         json!({"other": {"read": true, "write": false}})
     );
+
+    // And the last line works with whatever roles there are.
+    let place = Place::empty();
+    place.write(
+        "odd.toml",
+        "version = 1\n[roles.a.channels]\n\"x:*\" = [\"read\"]\n[roles.z.channels]\n\"z\" = [\"read\"]\n",
+    );
+    assert_eq!(channels(&Dev::start(place, &["--policy", "odd.toml"])), json!({"z": {"read": true, "write": false}}));
 
     let place = Place::empty();
     place.write("bad.toml", "version = 1\n[roles.a.channels]\n\"x*\" = [\"read\"]\n");
