@@ -29,7 +29,7 @@ pub struct RateSettings {
 ///     usher::limits::Admitted { member }
 /// }
 /// ```
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copy(admitted: &usher::limits::Admitted) -> usher::limits::Admitted {
 ///     usher::limits::Admitted::clone(admitted)
 /// }

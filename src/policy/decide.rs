@@ -18,7 +18,7 @@ use crate::session::Session;
 ///     usher::policy::Grant { terms }
 /// }
 /// ```
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copy(grant: &usher::policy::Grant) -> usher::policy::Grant {
 ///     usher::policy::Grant::clone(grant)
 /// }
@@ -30,7 +30,7 @@ use crate::session::Session;
 /// ```
 /// ```compile_fail,E0277
 /// fn nothing() -> usher::policy::Grant {
-///     std::mem::take::<usher::policy::Grant>(&mut unreachable!())
+///     Default::default()
 /// }
 /// ```
 /// ```compile_fail,E0616

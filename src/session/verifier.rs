@@ -23,7 +23,7 @@ use crate::chat::{Facts, Timestamp};
 ///     usher::session::Session { facts }
 /// }
 /// ```
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn copy(session: &usher::session::Session) -> usher::session::Session {
 ///     usher::session::Session::clone(session)
 /// }
