@@ -1,7 +1,7 @@
 //! `POST /chat-token`: the whole story, in the order of the checks. What it takes at each step only the step before can
 //! give, so leaving one out does not compile.
 
-use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -11,13 +11,15 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::problem::{DeniedRow, Problem, denied_rows};
+use super::routes::MINTED;
 use super::{App, Code, Context, body};
-use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp, causes};
+use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
 use crate::ops::clock;
 use crate::policy::{Grant, LimitedBy, Policy, Refused};
 use crate::session::Session;
+use crate::signalwire::MintFault;
 
 /// The seconds before a token's end that the browser SDK spends on refreshing it.
 const REFRESH_WINDOW: i64 = 120;
@@ -30,9 +32,9 @@ pub(super) async fn post(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
-    let policy = app.0.policy.load_full(); // one policy for the whole request
+    let policy = app.policy(); // one policy for the whole request
     let session = app.session(&head.headers, &policy)?;
-    let mut audit = begin_audit(&context, &policy, &session);
+    let mut audit = begin_audit(&app, &context, &policy, &session);
     match decide(&app, &context, &policy, &session, &head, body, &mut audit).await {
         Ok(granted) => mint(app, context, granted, audit).await,
         Err(problem) => {
@@ -92,9 +94,13 @@ async fn mint_and_audit(
     answer: oneshot::Sender<Result<Response, Problem>>,
 ) {
     let Granted { grant, admitted, limited_by, refused } = granted;
-    let sent = clock::now();
+    let metrics = &app.status().metrics;
+    let (sent, begun) = (clock::now(), Instant::now());
+    let in_flight = metrics.upstream_begins();
     let minted = app.0.signalwire.mint(&grant, &admitted, context.deadline).await;
-    let took = sent.millis_until(clock::now());
+    drop(in_flight);
+    metrics.upstream_ended(minted.as_ref().map_or_else(MintFault::kind, |_| MINTED), begun.elapsed());
+    let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
     let (result, outcome) = match &minted {
         Ok(minted) => {
             audit.minted(minted.status, took, minted.token.sha256());
@@ -104,20 +110,21 @@ async fn mint_and_audit(
         }
         Err(fault) => {
             audit.not_minted(fault.upstream_status(), took);
-            tracing::error!("no token: {}", causes(fault));
             (Err(Problem::from(fault)), Outcome::Failed)
         }
     };
     let code = result.as_ref().err().map(|problem| problem.code().as_str());
     let outcome = if answer.is_closed() { Outcome::Abandoned } else { outcome };
     audit.write(outcome, code);
-    // A client that has hung up since is in the event already, or was told in time.
-    drop(answer.send(result));
+    // Who hung up is not answered, so what went wrong is logged here.
+    if let Err(Err(problem)) = answer.send(result) {
+        tracing::error!(code, cause = problem.cause(), "failed, and nobody waits for the answer");
+    }
 }
 
-fn begin_audit(context: &Context, policy: &Arc<Policy>, session: &Session) -> AuditEvent {
-    let facts = session.facts();
-    AuditEvent::begin(&context.request_id, context.address, facts, policy.claims_of(facts), policy.sha256())
+fn begin_audit(app: &App, context: &Context, policy: &Policy, session: &Session) -> AuditEvent {
+    let (facts, status) = (session.facts(), app.status());
+    AuditEvent::begin(status, &context.request_id, context.address, facts, policy.claims_of(facts), policy.sha256())
 }
 
 /// The answer: the token, and what a client wants to know of it without reading it.

@@ -1,4 +1,5 @@
-//! Every problem that a client can meet, in one table. Must not know what leads to them.
+//! Every problem that a client can meet, in one table: for programs, for whoever reads `/problems`, for the docs. Must not
+//! know what leads to them.
 
 use http::StatusCode;
 
@@ -26,15 +27,33 @@ pub enum Code {
     UpstreamFailed,
     UpstreamUnavailable,
     SessionKeysUnavailable,
+    NotReady,
     UpstreamTimeout,
 }
 
-/// Status, code, title, and what a developer who sees it should know.
-pub(super) type Row = (u16, &'static str, &'static str, &'static str);
+/// All that there is to say of a code. Texts may hold `code` in backticks.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The HTTP status.
+    pub status: u16,
+    /// As it stands in `code` and in the fragment of `type`.
+    pub code: &'static str,
+    /// The problem's `title`.
+    pub title: &'static str,
+    /// What it means; the problem's `detail` where there is nothing better.
+    pub means: &'static str,
+    /// What the client should do.
+    pub client: &'static str,
+    /// What the operator should look at.
+    pub operator: &'static str,
+}
+
+const A_BUG: &str = "Nothing: it is a fault of the client's program.";
+const RETRY: &str = "Ask again after `Retry-After` seconds.";
 
 impl Code {
     /// Every one of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedRequest,
         Self::SessionMissing,
         Self::SessionInvalid,
@@ -55,112 +74,210 @@ impl Code {
         Self::UpstreamFailed,
         Self::UpstreamUnavailable,
         Self::SessionKeysUnavailable,
+        Self::NotReady,
         Self::UpstreamTimeout,
     ];
 
-    /// The whole row.
-    pub(super) const fn row(self) -> Row {
-        match self {
-            Self::MalformedRequest => {
-                (400, "malformed_request", "Not a proper request", "The body is not one JSON document.")
-            }
+    /// All that there is to say of it.
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
+    pub const fn row(self) -> Row {
+        let (status, code, title, means, client, operator) = match self {
+            Self::MalformedRequest => (
+                400,
+                "malformed_request",
+                "Not a proper request",
+                "The body is not one JSON document in UTF-8, is nested 128 deep or more, or has a name twice in one object.",
+                "Mend the body; `detail` says what is wrong with it. Asking again as before is of no use.",
+                A_BUG,
+            ),
             Self::SessionMissing => (
                 401,
                 "session_missing",
                 "No session",
+                "The request has no credential.",
                 "Send the session of the signed-in user as `Authorization: Bearer <session JWT>`.",
+                "Nothing, unless guests are meant to be let in: then the policy needs a `[guest]`.",
             ),
             Self::SessionInvalid => (
                 401,
                 "session_invalid",
                 "Not a valid session",
-                "The credential is no valid session of a configured issuer. Sign in again; the service's log has the cause.",
+                "The credential is not a valid session of a configured issuer. One code for every cause.",
+                "Sign in again, and ask with the new session.",
+                "The log line with this `request_id` names the cause: issuer, audience, type, algorithm, key, signature, \
+                 a date, the form of the header.",
             ),
-            Self::SessionExpired => {
-                (401, "session_expired", "The session has expired", "Renew the session and ask again.")
-            }
+            Self::SessionExpired => (
+                401,
+                "session_expired",
+                "The session has expired",
+                "The session is genuine, but past its `exp` (or the issuer's `max_age`).",
+                "Renew the session and ask again.",
+                "Nothing, unless it happens to everybody: then compare the clocks.",
+            ),
             Self::SessionExpiring => (
                 401,
                 "session_expiring",
                 "The session is about to expire",
-                "Too little of the session is left for a useful token. Renew the session and ask again.",
+                "The session is genuine, but too little of it is left for a useful token.",
+                "Renew the session first, then ask again.",
+                "Where the provider's sessions last only a minute or two: the issuer's `outlive`, and the policy's \
+                 `[ttl].min`.",
             ),
             Self::ChannelsDenied => (
                 403,
                 "channels_denied",
                 "Not all of these channels are granted",
-                "Nothing was minted: the session may not have what `denied` lists. Ask for less, or with mode `narrow`.",
+                "Nothing was minted: the session may not have what `denied` lists.",
+                "Ask for less, or with `\"mode\": \"narrow\"` to get what is granted of it.",
+                "The audit event names the rule that denies each right, or none where no rule allows it.",
             ),
             Self::NothingGranted => (
                 403,
                 "nothing_granted",
                 "Nothing is granted",
                 "The policy grants this session none of what was asked for.",
+                "Give up: asking again as before is of no use.",
+                "The audit event's `reason`: no right is left, `member.id` cannot be filled in from this session, or the \
+                 provider left the groups out for being too many.",
             ),
-            Self::SessionRevoked => (403, "session_revoked", "This member is blocked", "This member gets no tokens."),
+            Self::SessionRevoked => (
+                403,
+                "session_revoked",
+                "This member is blocked",
+                "This member gets no tokens.",
+                "Give up, and say so to the user.",
+                "The policy's `[blocked]`.",
+            ),
             Self::OriginRefused => (
                 403,
                 "origin_refused",
-                "This origin is refused",
-                "The request's `Host` or `Origin` is not one that is served here.",
+                "Refused for where it comes from",
+                "The request is addressed to a host, or comes from an origin, that is not allowed.",
+                "Use an address and a page that the operator allows. To `usher dev`, talk as localhost or 127.0.0.1.",
+                "With `usher dev`: the request's `Host` header. `--listen` with `--allow-remote` switches this check off.",
             ),
-            Self::NotFound => (404, "not_found", "No such path", "Tokens are asked for by `POST /chat-token`."),
-            Self::MethodNotAllowed => {
-                (405, "method_not_allowed", "Not by this method", "The header `Allow` lists the methods of this path.")
-            }
-            Self::RequestTimeout => {
-                (408, "request_timeout", "The body came too slowly", "The request's body did not arrive in time.")
-            }
-            Self::BodyTooLarge => (413, "body_too_large", "The body is too large", "A request for a token is smaller."),
+            Self::NotFound => (
+                404,
+                "not_found",
+                "There is nothing here",
+                "There is no such path. Paths are exact, byte for byte; the query is ignored.",
+                "Post to `/chat-token`, without a slash at the end.",
+                "Whether a proxy in front changes the path.",
+            ),
+            Self::MethodNotAllowed => (
+                405,
+                "method_not_allowed",
+                "Not with this method",
+                "The path is there, but not for this method; `Allow` lists those that it has.",
+                "Use one of those in `Allow`.",
+                A_BUG,
+            ),
+            Self::RequestTimeout => (
+                408,
+                "request_timeout",
+                "The body came too slowly",
+                "The request's body did not arrive in time.",
+                "Ask again.",
+                "`server.request_timeout`, and what is between the clients and here.",
+            ),
+            Self::BodyTooLarge => (
+                413,
+                "body_too_large",
+                "The body is too large",
+                "The body has more bytes than are taken here.",
+                "Send less; a request for 500 channels fits into 256 KiB.",
+                "`server.max_body`.",
+            ),
             Self::UnsupportedMediaType => (
                 415,
                 "unsupported_media_type",
                 "Not JSON",
-                "Send the body as `Content-Type: application/json`, without a `Content-Encoding`.",
+                "The body is not called `application/json`, or has a `Content-Encoding`. No body at all needs no media type.",
+                "Send it as `Content-Type: application/json`, not compressed.",
+                A_BUG,
             ),
-            Self::InvalidRequest => {
-                (422, "invalid_request", "Not a valid request", "`errors` lists every fault, each with its place.")
-            }
-            Self::RateLimited => (429, "rate_limited", "Too many requests", "Ask again after `Retry-After` seconds."),
+            Self::InvalidRequest => (
+                422,
+                "invalid_request",
+                "Not a valid request",
+                "The body is JSON, but not a request: `errors` lists every fault, each with a JSON Pointer (RFC 6901) to \
+                 its place.",
+                "Mend what `errors` lists. Asking again as before is of no use.",
+                A_BUG,
+            ),
+            Self::RateLimited => (
+                429,
+                "rate_limited",
+                "Too many requests",
+                "This member asked too often.",
+                RETRY,
+                "`limits.per_member`, and whether the client keeps to `refresh_in`.",
+            ),
             Self::InternalError => (
                 500,
                 "internal_error",
                 "A fault of this service",
-                "This is a bug. The request id leads to it in the log.",
+                "This is a bug of usher's.",
+                "Give up; tell the operator the `request_id`.",
+                "The log, by the `request_id`. Please report it.",
             ),
             Self::UpstreamFailed => (
                 502,
                 "upstream_failed",
                 "SignalWire refused or answered nonsense",
-                "This is not about your session: the operator finds the cause in the service's log.",
+                "SignalWire did not take the service's own request, or its answer holds no token. This is never about the \
+                 user's session.",
+                "Ask again in a moment.",
+                "The log says what SignalWire answered. After a 401 or 403: `project_id`, `api_token` and the token's Chat \
+                 scope.",
             ),
             Self::UpstreamUnavailable => (
                 503,
                 "upstream_unavailable",
                 "SignalWire is not available",
-                "SignalWire cannot be reached or is failing. Ask again after `Retry-After` seconds.",
+                "SignalWire cannot be reached, is failing, or limits the service's rate.",
+                RETRY,
+                "The log says which; SignalWire's status page.",
             ),
             Self::SessionKeysUnavailable => (
                 503,
                 "session_keys_unavailable",
                 "Sessions cannot be checked",
-                "The keys of the session's issuer cannot be had. Ask again after `Retry-After` seconds.",
+                "The session's issuer has no usable key here.",
+                RETRY,
+                "The log says why its keys cannot be had; `/ready` on the operator's listener names the issuers.",
             ),
-            Self::UpstreamTimeout => {
-                (504, "upstream_timeout", "SignalWire did not answer in time", "Ask again in a moment.")
-            }
-        }
+            Self::NotReady => (
+                503,
+                "not_ready",
+                "Not ready",
+                "Of `/ready` only: requests should go elsewhere for now.",
+                RETRY,
+                "`/ready` on the operator's listener says why: draining, or an issuer without keys.",
+            ),
+            Self::UpstreamTimeout => (
+                504,
+                "upstream_timeout",
+                "SignalWire did not answer in time",
+                "SignalWire took longer than it is waited for.",
+                "Ask again in a moment.",
+                "`signalwire.timeout`, `server.request_timeout`, and the way to SignalWire.",
+            ),
+        };
+        Row { status, code, title, means, client, operator }
     }
 
     /// As it stands in `code` and in the fragment of `type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.row().1
+        self.row().code
     }
 
     /// The HTTP status.
     #[must_use]
     pub fn status(self) -> StatusCode {
-        StatusCode::from_u16(self.row().0).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }

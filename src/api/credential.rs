@@ -12,25 +12,16 @@ use crate::policy::Policy;
 use crate::session::{Cause, Refusal, Session};
 
 impl App {
-    /// Step 3 of the order: the credential and the session. A refusal is logged with its cause, which the client is not
-    /// told.
+    /// Step 3 of the order: the credential and the session. What is wrong with one is for the log, and not for the client.
     pub(super) fn session(&self, headers: &HeaderMap, policy: &Policy) -> Result<Session, Problem> {
         let token = match bearer(headers) {
             Ok(Some(token)) => token,
             Ok(None) if policy.admits_guests() => return Ok(Session::guest(Uuid::new_v4())),
             Ok(None) => return Err(Problem::new(Code::SessionMissing)),
-            Err(cause) => return Err(refused(cause.into())),
+            Err(cause) => return Err(Refusal::from(cause).into()),
         };
-        self.0.verifier.verify(token, clock::now()).map_err(refused)
+        Ok(self.0.verifier.verify(token, clock::now())?)
     }
-}
-
-fn refused(refusal: Refusal) -> Problem {
-    match &refusal {
-        Refusal::KeysUnavailable(_) => tracing::error!("{refusal}"),
-        Refusal::Invalid(_) | Refusal::Expired => tracing::info!("{refusal}"),
-    }
-    refusal.into()
 }
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1): the scheme in any case, exactly one space. Any other

@@ -19,7 +19,7 @@ pub(super) async fn get(
     Extension(context): Extension<Context>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let policy = app.0.policy.load_full();
+    let policy = app.policy();
     let session = app.session(&headers, &policy)?;
     let member = policy.member(session.facts())?;
     app.0.limits.admit(&member)?;

@@ -1,7 +1,7 @@
 //! What every request passes on its way to a route, and every answer on its way back, outside in: the request's id and its
-//! line in the log, security headers, problems, panics, the limit of time. Must not know the routes.
+//! line in the log, security headers, CORS, problems, panics, the limit of time. Must not know what a route does.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,15 +12,15 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::code::Code;
-use super::problem::Problem;
-use super::{App, Context};
+use super::problem::{Problem, Told};
+use super::{App, Context, cors, routes};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How much longer than its deadline a request may take to say so itself.
@@ -30,7 +30,9 @@ const GRACE: Duration = Duration::from_millis(500);
 pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 
 pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router {
-    let header = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    // A page sets its own; nothing else does.
+    let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let origins = Arc::new(app.0.origins.clone());
     // The first is the innermost.
     routes
         .layer(middleware::from_fn(limit_time))
@@ -39,6 +41,7 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
             Problem::new(Code::InternalError).into_response()
         }))
         .layer(middleware::from_fn(write_problems))
+        .layer(middleware::from_fn_with_state(origins, cors::share))
         .layer(header(CACHE_CONTROL, "no-store"))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
@@ -46,34 +49,61 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
         .layer(middleware::from_fn_with_state(app.clone(), identify))
 }
 
-/// Gives the request its id, a span to log in, and a line in the log when it is answered.
+/// Gives the request its id and a span to log in; when it is answered, one line in the log, and its count.
 async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
+    let peer = request.extensions().get::<SocketAddr>();
     let context = Context {
         request_id: Arc::clone(&request_id),
-        address: request
-            .extensions()
-            .get::<SocketAddr>()
-            .map(SocketAddr::ip)
-            .map(|address: IpAddr| address.to_canonical()),
+        address: peer.map(|peer| peer.ip().to_canonical()),
         deadline: started + app.0.request_timeout,
     };
+    let line = Line {
+        method: request.method().clone(),
+        route: routes::name(request.extensions().get::<MatchedPath>()),
+        context: context.clone(),
+        started,
+    };
     request.extensions_mut().insert(context);
-    let method = request.method().clone();
-    // The route rather than the path: a path can hold what somebody pasted into it by mistake.
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let _in_flight = app.status().request_begins();
     // At any level of the log: an error without its request's id leads nowhere.
     let span = tracing::error_span!("request", request_id = &*request_id);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let code = response.extensions().get::<Code>().map(|code| code.as_str());
-    let status = response.status().as_u16();
-    let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(%method, route, status, code, took_ms = took, "answered"));
+    let mut response = next.run(request).instrument(span).await;
+    line.write(&app, &response);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// What is said of a request in the log: one line.
+struct Line {
+    method: Method,
+    route: &'static str,
+    context: Context,
+    started: Instant,
+}
+
+impl Line {
+    fn write(self, app: &App, response: &Response) {
+        let Self { method, route, context, started } = self;
+        let (status, took) = (response.status(), started.elapsed());
+        let told = response.extensions().get::<Told>();
+        let code = told.map(|told| told.code.as_str());
+        app.status().metrics.answered(route, status.as_u16(), code.unwrap_or_default(), took);
+
+        let request_id = &*context.request_id;
+        let (address, cause) =
+            (context.address.map(tracing::field::display), told.and_then(|told| told.cause.as_deref()));
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let status = status.as_u16();
+        if status >= 500 {
+            tracing::error!(request_id, %method, route, status, code, cause, took_ms, address, "answered");
+        } else {
+            tracing::info!(request_id, %method, route, status, code, cause, took_ms, address, "answered");
+        }
+    }
 }
 
 /// The client's own id if it is one header of `[A-Za-z0-9._:-]{1,128}`, else a new one.

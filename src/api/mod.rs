@@ -2,24 +2,32 @@
 //! written.
 //!
 //! ```text
-//! listener.rs    connections: accepted, served, drained
-//! layers.rs      what every request passes: id, log line, problems, panics, the limit of time
-//! credential.rs  headers → a Session, or a guest
-//! body.rs        a body → a Draft of a request
-//! chat_token.rs  POST /chat-token, the whole story
-//! grants.rs      GET /chat-token/grants
-//! code.rs        every problem, in one table
-//! problem.rs     one of them, and what leads to it
+//! routes.rs         which routes there are
+//! layers.rs         what every request passes: id, log line, problems, panics, the limit of time
+//! cors.rs           who may read the answers, in a browser
+//! origin.rs         the origins that may, as an operator writes them
+//! credential.rs     headers → a Session, or a guest
+//! body.rs           a body → a Draft of a request
+//! chat_token.rs     POST /chat-token, the whole story
+//! grants.rs         GET /chat-token/grants
+//! health.rs         GET /live, GET /ready
+//! code.rs           every problem, in one table
+//! problem.rs        one of them, and what leads to it
+//! problems_page.rs  GET /problems, for people
 //! ```
 
 mod body;
 mod chat_token;
 mod code;
+mod cors;
 mod credential;
 mod grants;
+mod health;
 mod layers;
-mod listener;
+mod origin;
 mod problem;
+mod problems_page;
+mod routes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,20 +35,20 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::routing::{get, post};
 use tokio_util::task::TaskTracker;
 
 use crate::chat::Timestamp;
 use crate::limits::Limits;
-use crate::ops::clock;
+use crate::ops::{Status, clock};
 use crate::policy::Policy;
 use crate::session::Verifier;
 use crate::signalwire::Client;
 
-pub use code::Code;
+pub use code::{Code, Row};
 pub use layers::Guard;
-pub use listener::serve;
+pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
+pub use routes::metric_series;
 
 /// The service: what every request needs, shared.
 #[derive(Clone, Debug)]
@@ -52,7 +60,7 @@ pub struct Parts {
     /// The policy in force; a request takes it once.
     pub policy: ArcSwap<Policy>,
     /// Whose sessions are taken.
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     /// How often they may ask.
     pub limits: Limits,
     /// Who mints.
@@ -63,6 +71,10 @@ pub struct Parts {
     pub max_body: usize,
     /// The whole request.
     pub request_timeout: Duration,
+    /// The origins whose pages may read answers.
+    pub origins: AllowedOrigins,
+    /// What the operator can ask.
+    pub status: Arc<Status>,
     /// Decisions that have begun; whoever drains waits for them.
     pub decisions: TaskTracker,
 }
@@ -84,13 +96,31 @@ impl App {
 
     /// The routes with all that is around them. `guard` looks at each request first, where there is one.
     pub fn router(&self, guard: Option<Guard>) -> Router {
-        let routes = Router::new()
-            .route("/chat-token", post(chat_token::post))
-            .route("/chat-token/grants", get(grants::get))
-            .fallback(async || Problem::new(Code::NotFound))
-            .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-            .with_state(self.clone());
-        layers::around(routes, self, guard)
+        layers::around(routes::routes(self), self, guard)
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.0.policy.load_full()
+    }
+
+    /// From now on this policy is in force; requests that have begun keep the one that they began with.
+    pub fn replace_policy(&self, policy: Policy) {
+        self.0.status.policy_loaded(policy.sha256());
+        self.0.policy.store(Arc::new(policy));
+    }
+
+    /// What the operator can ask.
+    #[must_use]
+    pub fn status(&self) -> &Arc<Status> {
+        &self.0.status
+    }
+
+    /// Whether nothing is in flight: no request is being answered, no decision waits for its token.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.0.status.requests_in_flight() == 0 && self.0.decisions.is_empty()
     }
 
     /// Waits until every decision that has begun is minted and audited.

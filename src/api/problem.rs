@@ -5,8 +5,8 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::code::Code;
-use crate::chat::{Fault, FaultCode, json::NotJson};
+use super::code::{Code, Row};
+use crate::chat::{Fault, FaultCode, causes, json::NotJson};
 use crate::limits::Limited;
 use crate::policy::{Denial, Refused};
 use crate::session::Refusal;
@@ -14,7 +14,9 @@ use crate::signalwire::MintFault;
 
 /// The most faults of one request that are listed.
 const MAX_FAULTS: usize = 100;
-/// The longest that a client is told to wait, in seconds.
+/// How long a client is told to wait where nothing better is known, in seconds.
+const USUAL_RETRY_AFTER: u64 = 5;
+/// The longest, in seconds.
 const MAX_RETRY_AFTER: u64 = 300;
 
 /// One problem, before it knows its request's id.
@@ -25,6 +27,15 @@ pub struct Problem {
     denied: Vec<DeniedRow>,
     errors: Vec<Fault>,
     retry_after: Option<u64>,
+    /// For the log alone.
+    cause: Option<String>,
+}
+
+/// What was answered, left with the answer for whoever logs it.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) code: Code,
+    pub(super) cause: Option<String>,
 }
 
 /// What one channel was refused.
@@ -53,7 +64,9 @@ impl Problem {
     /// The problem as the table has it.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, denied: Vec::new(), errors: Vec::new(), retry_after: None }
+        // Every 429 and 503 says when to come back.
+        let retry_after = matches!(code.row().status, 429 | 503).then_some(USUAL_RETRY_AFTER);
+        Self { code, detail: None, denied: Vec::new(), errors: Vec::new(), retry_after, cause: None }
     }
 
     /// Its code.
@@ -65,6 +78,16 @@ impl Problem {
     pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// What led to it, with its causes: for the operator's log, never for the client.
+    pub(super) fn because(mut self, cause: &impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     fn retry_after(mut self, seconds: u64) -> Self {
@@ -80,12 +103,12 @@ impl Problem {
 
     /// The answer, with the headers that `from` had (`Allow`).
     pub(super) fn into_answer(self, request_id: &str, from: HeaderMap) -> Response {
-        let (status, code, title, detail) = self.code.row();
+        let Row { status, code, title, means, .. } = self.code.row();
         let body = Body {
             r#type: format!("/problems#{code}"),
             title,
             status,
-            detail: self.detail.as_deref().unwrap_or(detail),
+            detail: self.detail.as_deref().unwrap_or(means),
             code,
             request_id,
             denied: &self.denied,
@@ -107,7 +130,7 @@ impl Problem {
         if let Some(challenge) = challenge {
             answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        answer.extensions_mut().insert(self.code);
+        answer.extensions_mut().insert(Told { code: self.code, cause: self.cause });
         answer
     }
 }
@@ -135,11 +158,12 @@ impl IntoResponse for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
+        let problem = match &refusal {
             Refusal::Invalid(_) => Self::new(Code::SessionInvalid),
             Refusal::Expired => Self::new(Code::SessionExpired),
             Refusal::KeysUnavailable(_) => Self::new(Code::SessionKeysUnavailable).retry_after(10),
-        }
+        };
+        problem.because(&refusal)
     }
 }
 
@@ -174,7 +198,7 @@ impl From<Denial> for Problem {
             Denial::ChannelsDenied(refused) => {
                 Self { denied: denied_rows(&refused), ..Self::new(Code::ChannelsDenied) }
             }
-            Denial::NothingGranted(_) => Self::new(Code::NothingGranted),
+            Denial::NothingGranted(why) => Self::new(Code::NothingGranted).because(&why),
             Denial::SessionExpiring => Self::new(Code::SessionExpiring),
             Denial::TooManyChannels => Self::from(vec![Fault {
                 pointer: "/channels".to_owned(),
@@ -187,10 +211,10 @@ impl From<Denial> for Problem {
 
 impl From<&MintFault> for Problem {
     fn from(fault: &MintFault) -> Self {
-        match fault {
-            MintFault::Unreachable(_) | MintFault::Failing(_) => Self::new(Code::UpstreamUnavailable).retry_after(5),
+        let problem = match fault {
+            MintFault::Unreachable(_) | MintFault::Failing(_) => Self::new(Code::UpstreamUnavailable),
             MintFault::RateLimited { retry_after } => {
-                Self::new(Code::UpstreamUnavailable).retry_after(retry_after.unwrap_or(5))
+                Self::new(Code::UpstreamUnavailable).retry_after(retry_after.unwrap_or(USUAL_RETRY_AFTER))
             }
             MintFault::Timeout => Self::new(Code::UpstreamTimeout),
             MintFault::Credentials(_)
@@ -199,6 +223,7 @@ impl From<&MintFault> for Problem {
             | MintFault::NoToken { .. }
             | MintFault::Nonsense(_) => Self::new(Code::UpstreamFailed),
             MintFault::OtherMember => Self::new(Code::InternalError),
-        }
+        };
+        problem.because(&causes(fault))
     }
 }

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::{
-    ChannelName, ChannelNameFault, MAX_CHANNELS, MAX_STATE_CHARS, MemberId, Object, Permission, Rights, Ttl, json,
-    serialized_chars,
+    ChannelName, ChannelNameFault, Fault, FaultCode, MAX_CHANNELS, MAX_STATE_CHARS, MemberId, Object, Permission,
+    Rights, Ttl, json, serialized_chars,
 };
 
 /// What somebody asks for. One that exists keeps to the [`Conditions`] that it was accepted under.
@@ -48,39 +48,6 @@ pub struct Conditions<'a> {
     pub min_ttl: Ttl,
     /// Whether the operator lets a client ask for [`Mode::Narrow`].
     pub narrow: bool,
-}
-
-/// One thing that is wrong with a request, at its place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// RFC 6901, to the value at fault; an unknown member itself.
-    pub pointer: String,
-    /// For programs.
-    pub code: FaultCode,
-    /// For people.
-    pub detail: String,
-}
-
-/// What is wrong, for programs. SignalWire's own codes where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names are the codes, and http-api's text is theirs")]
-pub enum FaultCode {
-    MissingRequiredParameter,
-    ChannelHasMissingProperties,
-    ChannelNameIsReserved,
-    ChannelNameSizeLimitExceeded,
-    ChannelSizeLimitExceeded,
-    StateSizeLimitExceeded,
-    UnknownMember,
-    WrongType,
-    OutOfRange,
-    ChannelNameIsInvalid,
-    MemberIdMismatch,
-    StateKeyNotAllowed,
-    ModeNotEnabled,
-    TtlTooSmall,
-    MoreErrors,
 }
 
 /// A request as it was written: what could be read of it, and every fault of its form. No decision takes one.

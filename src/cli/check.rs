@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::serve::{open_keys, read_policy};
+use super::serve::open_keys;
 use super::{Failure, print};
 use crate::policy::Policy;
+use crate::service::PolicyFile;
 use crate::session::{AudiencesSettings, IssuerSettings};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::Client;
@@ -25,7 +26,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     if let Some(file) = &options.policy {
-        let policy = read_policy(file, &BTreeSet::new())?;
+        let (_, policy) = PolicyFile::open(file, &BTreeSet::new()).map_err(Failure::wrong)?;
         print(understood_policy(&file.display().to_string(), &policy).trim_end());
         return Ok(());
     }
@@ -33,7 +34,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     // Everything that is wrong is told at once, so the policy is looked at even where a key is not there.
     let keys = open_keys(&settings);
     let aliases = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
-    let policy = read_policy(&settings.policy.file, &aliases);
+    let policy = PolicyFile::open(&settings.policy.file, &aliases).map(|(_, policy)| policy).map_err(Failure::wrong);
     let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(format!("error: {fault}")));
     let wrong: Vec<String> = [keys.err(), policy.as_ref().err().map(Failure::again), client.err()]
         .into_iter()
@@ -65,6 +66,12 @@ fn understood(settings: &Settings, policy: &Policy) -> String {
         let _ = writeln!(text, "{label:<12}{value}");
     };
     line("listen", settings.server.listen.to_string());
+    if let Some(address) = settings.ops_listen {
+        line("operator", address.to_string());
+    }
+    for origin in settings.origins.iter() {
+        line("origin", origin.to_string());
+    }
     line("signalwire", format!("{} project {}", settings.signalwire.space, settings.signalwire.project_id));
     for issuer in &settings.issuers {
         line("issuer", understood_issuer(issuer));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::serve::{Signals, serve_until_stopped};
+use super::serve::listen_to_signals;
 use super::{Failure, block_on, print};
 use crate::dev::{self, Dev, DevFault};
 use crate::ops::log::{self, LogFormat, LogSettings};
@@ -25,24 +25,20 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Failure> {
-    if let Some(variable) = environment.names_signalwire() {
-        return Err(Failure::wrong(format!(
-            "error: {variable} is set, and `usher dev` is no place for real credentials: unset it, or run `usher serve`"
-        )));
-    }
+    dev::refuse_real_credentials("dev", environment).map_err(Failure::Wrong)?;
     let options = dev::Options { policy: options.policy, listen: options.listen, allow_remote: options.allow_remote };
     log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO });
     block_on(async {
-        let signals = Signals::listen()?;
-        let Dev { app, listener, guard, greeting, sandbox, left_behind } =
+        let signals = listen_to_signals()?;
+        let Dev { service, greeting, sandbox, left_behind } =
             dev::start(options, environment).await.map_err(|fault| match fault {
                 DevFault::Settings(text) => Failure::Wrong(text),
                 DevFault::Failed(text) => Failure::failed(text),
             })?;
         print(greeting);
-        let served = serve_until_stopped(listener, &app, guard, signals).await;
+        let served = service.run(signals).await;
         sandbox.abort();
         drop(left_behind);
-        served
+        served.map_err(Failure::failed)
     })
 }

@@ -3,12 +3,15 @@
 
 mod check;
 mod dev;
+mod healthcheck;
+mod sandbox;
 mod serve;
 mod session;
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -34,6 +37,10 @@ enum Command {
     Check(check::Options),
     /// A session for a running `usher dev`: the token alone on standard output
     Session(session::Options),
+    /// SignalWire's stand-in alone, for a front end's own tests; prints its address and credentials
+    Sandbox(sandbox::Options),
+    /// Asks a running service whether it is up, for a container without a shell: exits 0 or 1
+    Healthcheck(healthcheck::Options),
 }
 
 /// Why a command ends without its result. The text goes to standard error.
@@ -63,6 +70,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Dev(options) => dev::run(options, &environment),
         Command::Check(options) => check::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
+        Command::Sandbox(options) => sandbox::run(options, &environment),
+        Command::Healthcheck(options) => healthcheck::run(&options, &environment),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,7 +99,21 @@ impl Failure {
 /// Runs a command's work to its end.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Failure::failed(format!("no runtime can be had: {error}")))?.block_on(work)
+    let runtime = runtime.map_err(|error| Failure::failed(format!("no runtime can be had: {error}")))?;
+    let ended = runtime.block_on(work);
+    // A file of a network that does not answer is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Where to ask a listener on this machine: what listens on every address listens on loopback too.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn complain(text: &str) {

@@ -1,7 +1,8 @@
 //! `usher serve`: settings to a running service, until a signal ends it.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use clap::Args;
@@ -9,17 +10,14 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
 use super::{Failure, block_on};
-use crate::api::{self, App, Parts};
+use crate::api::{App, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
 use crate::ops::log;
-use crate::policy::Policy;
+use crate::service::{self, Lifetime, PolicyFile, Service, Signals};
 use crate::session::Verifier;
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{BuildFault, Client};
-
-/// How long what is in flight may take to finish once the service is told to stop.
-pub(super) const GRACE: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -30,19 +28,23 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let settings = Settings::load(&options.config, environment).map_err(Failure::wrong)?;
-    let verifier = open_keys(&settings)?;
-    let policy = read_policy(&settings.policy.file, &verifier.aliases())?;
+    let verifier = Arc::new(open_keys(&settings)?);
+    let opened = PolicyFile::open(&settings.policy.file, &verifier.aliases());
+    let (policy_file, policy) = opened.map_err(Failure::wrong)?;
     let signalwire = Client::new(&settings.signalwire).map_err(|fault| match fault {
         BuildFault::Tls(_) => Failure::failed(causes(&fault)),
         _ => Failure::wrong(format!("error: {}", causes(&fault))),
     })?;
     log::start(settings.log);
     block_on(async {
-        let address = settings.server.listen;
-        let listener = TcpListener::bind(address).await;
-        let listener =
-            listener.map_err(|error| Failure::failed(format!("{address} cannot be listened on: {error}")))?;
-        let signals = Signals::listen()?;
+        let signals = listen_to_signals()?;
+        let listener = bind(settings.server.listen).await?;
+        let ops = match settings.ops_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        service::raise_open_files(settings.server.connections.max_connections);
+        let status = service::status(&policy_file.name(), &policy, &verifier);
         let _kept_fresh = verifier.fetch_keys().await.map_err(|error| Failure::failed(causes(&error)))?;
         let app = App::new(Parts {
             policy: ArcSwap::from_pointee(policy),
@@ -52,65 +54,34 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             narrow: settings.policy.narrow,
             max_body: settings.server.max_body,
             request_timeout: settings.server.request_timeout,
+            origins: settings.origins,
+            status,
             decisions: TaskTracker::new(),
         });
-        // The port that was given is told where the settings leave it open with 0.
-        let address = listener.local_addr().unwrap_or(address);
+        let lifetime = Lifetime {
+            connections: settings.server.connections,
+            watch: settings.policy.watch,
+            shutdown_delay: settings.server.shutdown_delay,
+            shutdown_grace: settings.server.shutdown_grace,
+        };
+        // The ports that were given are told where the settings leave them open with 0.
+        if let Some(address) = ops.as_ref().and_then(|ops| ops.local_addr().ok()) {
+            tracing::info!(%address, "the operator's listener is open");
+        }
+        let address = listener.local_addr().unwrap_or(settings.server.listen);
         tracing::info!(%address, "listening");
-        serve_until_stopped(listener, &app, None, signals).await
+        let service = Service { app, listener, guard: None, ops, policy: Some(policy_file), lifetime };
+        service.run(signals).await.map_err(Failure::failed)
     })
 }
 
-/// Serves until a first signal, drains, and gives up at a second one or at the end of the grace.
-pub(super) async fn serve_until_stopped(
-    listener: TcpListener,
-    app: &App,
-    guard: Option<api::Guard>,
-    mut signals: Signals,
-) -> Result<(), Failure> {
-    let (stopped, stop) = tokio::sync::oneshot::channel();
-    let serving = api::serve(listener, app.router(guard), async { drop(stop.await) }, GRACE);
-    let serving = async {
-        let in_time = serving.await;
-        app.finish().await;
-        in_time
-    };
-    tokio::pin!(serving);
-    let first = tokio::select! {
-        _ = &mut serving => None,
-        () = signals.next() => Some(stopped.send(())),
-    };
-    if first.is_none() {
-        return Ok(());
-    }
-    tracing::info!("stopping: finishing what is in flight");
-    tokio::select! {
-        in_time = &mut serving => {
-            if in_time { Ok(()) } else { Err(Failure::failed("requests were cut off at the end of the grace")) }
-        }
-        () = signals.next() => Err(Failure::failed("stopped at once by a second signal")),
-    }
+pub(super) fn listen_to_signals() -> Result<Signals, Failure> {
+    Signals::listen().map_err(|error| Failure::failed(format!("no signal can be had: {error}")))
 }
 
-/// SIGTERM and SIGINT.
-pub(super) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    pub(super) fn listen() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("no signal can be had: {error}")));
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| Failure::failed(format!("{address} cannot be listened on: {error}")))
 }
 
 pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, Failure> {
@@ -118,11 +89,4 @@ pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, Failure> {
         let told: Vec<_> = faults.iter().map(|fault| format!("error: {fault}")).collect();
         Failure::wrong(told.join("\n\n"))
     })
-}
-
-pub(super) fn read_policy(file: &Path, aliases: &std::collections::BTreeSet<String>) -> Result<Policy, Failure> {
-    let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::wrong(format!("error: the policy {name} cannot be read: {error}")))?;
-    Policy::compile(&name, &text, aliases).map_err(Failure::wrong)
 }

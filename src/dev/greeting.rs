@@ -22,6 +22,13 @@ pub(super) struct Examples {
     bob: Option<String>,
 }
 
+/// Where everything listens.
+pub(super) struct Addresses {
+    pub(super) usher: Url,
+    pub(super) ops: Url,
+    pub(super) sandbox: Url,
+}
+
 impl Examples {
     pub(super) fn of(policy: &Policy) -> Self {
         let granting = |first: &str, but: Option<&str>| {
@@ -35,11 +42,11 @@ impl Examples {
 
     pub(super) fn text(
         &self,
-        address: &Url,
-        sandbox: &Url,
+        addresses: &Addresses,
         policy: &str,
         issuer: &DevIssuer,
     ) -> Result<String, jsonwebtoken::errors::Error> {
+        let Addresses { usher: address, ops, sandbox } = addresses;
         let base = address.as_str().trim_end_matches('/');
         let session = |sub: &str, role: Option<&str>| {
             let roles: Vec<String> = role.into_iter().map(str::to_owned).collect();
@@ -56,6 +63,7 @@ impl Examples {
             "usher dev: everything in one process, no account, nothing real
 
   usher     {base}
+  operator  {ops} (metrics, ready, policy)
   sandbox   {sandbox} (stands in for SignalWire; its tokens are visibly not real)
   policy    {policy}
   sessions  usher session --sub bob --role {role} --port {port}

@@ -101,6 +101,7 @@ impl std::fmt::Debug for DevIssuer {
 }
 
 /// 48 random bytes as text.
-pub(super) fn random_text() -> String {
+#[must_use]
+pub fn random_text() -> String {
     URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 32]>()) + &URL_SAFE_NO_PAD.encode(rand::rng().random::<[u8; 16]>())
 }

@@ -8,6 +8,7 @@ mod left_behind;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,25 +20,28 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::api::{App, Code, Guard, Parts};
+use self::greeting::Addresses;
+use crate::api::{AllowedOrigins, App, Code, Guard, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
 use crate::ops::clock;
 use crate::policy::Policy;
 use crate::sandbox::Sandbox;
+use crate::service::{self, Lifetime, PolicyFile, Service};
 use crate::session::Verifier;
 use crate::settings::Environment;
 use crate::signalwire::{Client, SignalWireSettings};
 
-pub use issuer::{DevIssuer, NewSession};
+pub use issuer::{DevIssuer, NewSession, random_text};
 pub use left_behind::LeftBehind;
 
 /// The example policy, for where there is no other.
 const BUILT_IN_POLICY: &str = include_str!("../../config/policy.toml");
 /// Where a policy is looked for.
 const POLICY_FILE: &str = "config/policy.toml";
-/// The port that is tried first.
+/// The ports that are tried first.
 const PORT: u16 = 8080;
+const OPS_PORT: u16 = 9464;
 
 /// What the command line says.
 #[derive(Debug, Default)]
@@ -50,14 +54,10 @@ pub struct Options {
     pub allow_remote: bool,
 }
 
-/// A development service, ready to serve.
+/// A development service, ready to run.
 pub struct Dev {
     /// The service.
-    pub app: App,
-    /// Where it listens.
-    pub listener: TcpListener,
-    /// What looks at each request first.
-    pub guard: Option<Guard>,
+    pub service: Service,
     /// What to tell the developer.
     pub greeting: String,
     /// The sandbox, which is serving.
@@ -80,18 +80,15 @@ pub enum DevFault {
 /// # Errors
 /// Where the policy is faulty, or no port or file can be had.
 pub async fn start(options: Options, environment: &Environment) -> Result<Dev, DevFault> {
+    loopback_alone("dev", options.listen, options.allow_remote).map_err(DevFault::Settings)?;
     let is_remote = options.listen.is_some_and(|address| !address.ip().is_loopback());
-    if is_remote && !options.allow_remote {
-        let text = "error: `usher dev` listens on loopback only: whoever reaches it can be anybody. --allow-remote says \
-                    that this is meant";
-        return Err(DevFault::Settings(text.to_owned()));
-    }
     let issuer = DevIssuer::new();
-    let (policy_name, policy) = policy(options.policy.as_deref(), &issuer)?;
+    let (policy_name, policy_file, policy) = policy(options.policy.as_deref(), &issuer)?;
     let verifier = Verifier::open(vec![issuer.settings()]).map_err(|_| failed("the throw-away issuer has no key"))?;
+    let verifier = Arc::new(verifier);
 
-    let (project_id, api_token) = (uuid::Uuid::new_v4().to_string(), issuer::random_text());
-    let sandbox = Sandbox::new(project_id.clone(), api_token.clone(), unix_seconds);
+    let (project_id, api_token) = (uuid::Uuid::new_v4().to_string(), random_text());
+    let sandbox = Sandbox::new(project_id.clone(), api_token.clone(), unix_seconds).for_this_machine_alone();
     let sandbox_listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let space = address_of(&sandbox_listener)?;
     let sandbox = tokio::spawn(async move {
@@ -109,6 +106,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         ca_file: None,
     });
     let examples = greeting::Examples::of(&policy);
+    let status = service::status(&policy_name, &policy, &verifier);
     let app = App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
         verifier,
@@ -117,19 +115,54 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         narrow: true,
         max_body: 256 * 1024,
         request_timeout: Duration::from_secs(15),
+        origins: AllowedOrigins::loopback(),
+        status,
         decisions: TaskTracker::new(),
     });
     let listener = match options.listen {
         Some(address) => bind(address).await?,
-        None => match TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await {
-            Ok(listener) => listener,
-            Err(_) => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?,
-        },
+        None => bind_near(PORT).await?,
     };
-    let address = address_of(&listener)?;
-    let greeting = examples.text(&address, &space, &policy_name, &issuer).map_err(failed)?;
-    let left_behind = LeftBehind::leave(environment, &address, issuer).map_err(failed)?;
-    Ok(Dev { app, listener, guard: (!is_remote).then_some(guard as Guard), greeting, sandbox, left_behind })
+    let ops = bind_near(OPS_PORT).await?;
+    let addresses = Addresses { usher: address_of(&listener)?, ops: address_of(&ops)?, sandbox: space };
+    let greeting = examples.text(&addresses, &policy_name, &issuer).map_err(failed)?;
+    let left_behind = LeftBehind::leave(environment, &addresses.usher, issuer).map_err(failed)?;
+    let service = Service {
+        app,
+        listener,
+        guard: (!is_remote).then_some(guard as Guard),
+        ops: Some(ops),
+        policy: policy_file,
+        lifetime: Lifetime::default(),
+    };
+    Ok(Dev { service, greeting, sandbox, left_behind })
+}
+
+/// Refuses to run where SignalWire's real credentials are.
+///
+/// # Errors
+/// What to do instead.
+pub fn refuse_real_credentials(command: &str, environment: &Environment) -> Result<(), String> {
+    environment.names_signalwire().map_or(Ok(()), |variable| {
+        Err(format!(
+            "error: {variable} is set, and `usher {command}` is no place for real credentials: unset it, or run \
+             `usher serve`"
+        ))
+    })
+}
+
+/// Refuses to listen elsewhere than on loopback where nobody said that it is meant.
+///
+/// # Errors
+/// What to do instead.
+pub fn loopback_alone(command: &str, listen: Option<SocketAddr>, allow_remote: bool) -> Result<(), String> {
+    if allow_remote || listen.is_none_or(|address| address.ip().is_loopback()) {
+        return Ok(());
+    }
+    Err(format!(
+        "error: `usher {command}` listens on loopback only: whoever reaches it can be anybody. --allow-remote says that \
+         this is meant"
+    ))
 }
 
 /// INVARIANT: a page elsewhere that gives its name the address 127.0.0.1 (DNS rebinding) is served nothing.
@@ -145,25 +178,32 @@ fn guard(headers: &HeaderMap) -> Result<(), Code> {
     if is_ours { Ok(()) } else { Err(Code::OriginRefused) }
 }
 
-fn policy(file: Option<&Path>, issuer: &DevIssuer) -> Result<(String, Policy), DevFault> {
+type OpenedPolicy = (String, Option<PolicyFile>, Policy);
+
+fn policy(file: Option<&Path>, issuer: &DevIssuer) -> Result<OpenedPolicy, DevFault> {
     let usual = Path::new(POLICY_FILE);
-    let (name, text) = match file.or_else(|| usual.exists().then_some(usual)) {
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path);
-            let wrong = |error| DevFault::Settings(format!("error: the policy {name} cannot be read: {error}"));
-            (name.clone(), text.map_err(wrong)?)
-        }
-        None => ("the built-in policy".to_owned(), BUILT_IN_POLICY.to_owned()),
-    };
     let aliases = BTreeSet::from([issuer.settings().name]);
-    let policy = Policy::compile(&name, &text, &aliases);
-    policy.map(|policy| (name, policy)).map_err(|faults| DevFault::Settings(faults.to_string()))
+    if let Some(path) = file.or_else(|| usual.exists().then_some(usual)) {
+        let opened = PolicyFile::open(path, &aliases);
+        let (file, policy) = opened.map_err(|unusable| DevFault::Settings(unusable.to_string()))?;
+        return Ok((file.name(), Some(file), policy));
+    }
+    let name = "the built-in policy".to_owned();
+    let policy = Policy::compile(&name, BUILT_IN_POLICY, &aliases);
+    policy.map(|policy| (name, None, policy)).map_err(|faults| DevFault::Settings(faults.to_string()))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, DevFault> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|error| failed(format!("{address} cannot be listened on: {error}")))
+}
+
+/// On loopback, on this port if it is free, else on any.
+async fn bind_near(port: u16) -> Result<TcpListener, DevFault> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await,
+    }
 }
 
 fn address_of(listener: &TcpListener) -> Result<Url, DevFault> {
@@ -175,6 +215,8 @@ fn failed(why: impl std::fmt::Display) -> DevFault {
     DevFault::Failed(why.to_string())
 }
 
-fn unix_seconds() -> u64 {
+/// The sandbox's clock.
+#[must_use]
+pub fn unix_seconds() -> u64 {
     u64::try_from(clock::now().seconds()).unwrap_or_default()
 }

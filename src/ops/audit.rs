@@ -8,12 +8,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{clock, log};
+use super::{Status, clock, log};
 use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights};
 use crate::policy::{Account, Denial, LimitedBy, Right, Verdict};
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// A token with all that was asked for.
@@ -26,6 +26,23 @@ pub enum Outcome {
     Failed,
     /// The client did not wait for the answer.
     Abandoned,
+}
+
+impl Outcome {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [Self::Granted, Self::Narrowed, Self::Denied, Self::Failed, Self::Abandoned];
+
+    /// As the event has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Narrowed => "narrowed",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 /// What happened, as far as it has. Every member is always there, null where there is nothing to say.
@@ -59,6 +76,8 @@ pub struct AuditEvent {
     address: Option<IpAddr>,
     #[serde(skip)]
     is_written: bool,
+    #[serde(skip)]
+    status: Arc<Status>,
 }
 
 /// A right that was refused, and the rule that did; none where no rule matched.
@@ -71,9 +90,11 @@ struct Denied {
 }
 
 impl AuditEvent {
-    /// A request by somebody who is known, or a guest. `claims`: those that the policy reads.
+    /// A request by somebody who is known, or a guest. `claims`: those that the policy reads. The event counts itself in
+    /// `status`.
     #[must_use]
     pub fn begin(
+        status: &Arc<Status>,
         request_id: &str,
         address: Option<IpAddr>,
         facts: &Facts,
@@ -112,6 +133,7 @@ impl AuditEvent {
             token_sha256: None,
             address,
             is_written: false,
+            status: Arc::clone(status),
         }
     }
 
@@ -138,7 +160,6 @@ impl AuditEvent {
     /// Why nothing was granted, where the code does not say it all.
     pub fn denied_for(&mut self, denial: &Denial) {
         if let Denial::NothingGranted(why) = denial {
-            tracing::info!("nothing is granted: {why}");
             self.reason = Some(why.to_string());
         }
     }
@@ -167,6 +188,7 @@ impl AuditEvent {
         if std::mem::replace(&mut self.is_written, true) {
             return;
         }
+        self.status.metrics.decided(self.outcome);
         self.time = clock::rfc3339_millis(clock::now());
         match serde_json::to_string(self) {
             Ok(line) => log::write_line(&(line + "\n")),

@@ -44,6 +44,11 @@ pub fn start(settings: LogSettings) {
     if started.is_err() {
         tracing::debug!("the log was started before");
     }
+    // A panic's text can hold what a client sent: it goes through the log like everything else.
+    std::panic::set_hook(Box::new(|panic| {
+        let (place, message) = (panic.location().map(tracing::field::display), panic.payload_as_str());
+        tracing::error!(place, "a bug, please report it: {}", message.unwrap_or("a panic without a message"));
+    }));
 }
 
 /// Writes one line to standard error, escaped, whatever the log's level.

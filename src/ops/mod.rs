@@ -1,6 +1,22 @@
-//! What an operator sees: the audit event, the log, the clock that both are dated by. Must not know the credentials,
-//! sessions, or how a request is answered.
+//! What an operator sees: the audit event, the log, metrics, the operator's listener, and the clock that all are dated by.
+//! Must not know the credentials, sessions, or how a request is answered.
+//!
+//! ```text
+//! clock.rs     the one place that reads the clock
+//! log.rs       standard error, escaped
+//! audit.rs     one event for every decision
+//! metrics.rs   what is counted and measured
+//! status.rs    ready or not, which policy: what the service tells and the listeners ask
+//! listener.rs  the operator's listener
+//! ```
 
 pub mod audit;
 pub mod clock;
+mod listener;
 pub mod log;
+mod metrics;
+mod status;
+
+pub use listener::router;
+pub use metrics::{Metrics, Series, UpstreamCall};
+pub use status::{InFlight, IssuerKeys, PolicyStatus, Readiness, Status};

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::routing::any;
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -43,6 +44,8 @@ type Response = http::Response<Body>;
 #[derive(Clone)]
 pub struct Sandbox {
     inner: Arc<Inner>,
+    /// Whether only requests that name this machine as their `Host` are answered.
+    is_for_this_machine: bool,
 }
 
 struct Inner {
@@ -71,7 +74,15 @@ impl Sandbox {
                 recent: Recent::default(),
                 clock,
             }),
+            is_for_this_machine: false,
         }
+    }
+
+    /// Refuses requests whose `Host` is another than `localhost`, `127.0.0.1` or `[::1]` with a 403, so that a page elsewhere
+    /// which gives its name the address of this machine (DNS rebinding) gets nothing.
+    #[must_use]
+    pub fn for_this_machine_alone(self) -> Self {
+        Self { is_for_this_machine: true, ..self }
     }
 
     /// `POST /api/chat/tokens`; everything else is a 404 with `{"error":"Not Found"}`, whatever the credentials.
@@ -80,7 +91,8 @@ impl Sandbox {
     /// one over 2 MiB, or that breaks off, is "not JSON". [`Fault::Cut`] needs the socket and works with
     /// [`Sandbox::serve`] only: without it, it is an empty 502.
     pub fn router(&self) -> Router {
-        Router::new().route(TOKENS, any(tokens)).fallback(elsewhere).with_state(self.clone())
+        let router = Router::new().route(TOKENS, any(tokens)).fallback(elsewhere).with_state(self.clone());
+        if self.is_for_this_machine { router.layer(middleware::from_fn(refuse_other_hosts)) } else { router }
     }
 
     /// Serves HTTP/1.1 on `listener` until `stop` is done; connections that are open then are cut, not drained.
@@ -180,6 +192,20 @@ async fn tokens(State(sandbox): State<Sandbox>, request: Request) -> Response {
 async fn elsewhere(State(sandbox): State<Sandbox>, request: Request) -> Response {
     sandbox.receive(request).await;
     not_found()
+}
+
+async fn refuse_other_hosts(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().unwrap_or_default(),
+        _ => "",
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    if ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return next.run(request).await;
+    }
+    json_response(StatusCode::FORBIDDEN, &json!({"error": "the sandbox answers this machine alone"}))
 }
 
 fn not_found() -> Response {

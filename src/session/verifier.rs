@@ -165,6 +165,19 @@ impl Verifier {
         self.issuers.values().map(|issuer| issuer.settings.name.clone()).collect()
     }
 
+    /// The issuers by alias and `iss`, and how many keys of each can verify now.
+    #[must_use]
+    pub fn usable_keys(&self) -> Vec<(&str, &str, usize)> {
+        let of = |issuer: &Issuer| issuer.keys.current().len();
+        let mut keys: Vec<_> = self
+            .issuers
+            .values()
+            .map(|issuer| (issuer.settings.name.as_str(), issuer.settings.issuer.as_str(), of(issuer)))
+            .collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Fetches the keys behind URLs once, and from then on keeps them fresh until the returned tasks are dropped. A
     /// provider that cannot be reached is told in the log and tried again.
     ///

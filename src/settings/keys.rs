@@ -18,6 +18,8 @@ const fn texts(at_least: usize) -> Kind {
 /// Every setting.
 pub static KEYS: &[Key] = &[
     Key::optional("server", Kind::Table(SERVER), "the public listener"),
+    Key::optional("ops", Kind::Table(OPS), "the operator's listener"),
+    Key::optional("cors", Kind::Table(CORS), "browsers"),
     Key::optional("signalwire", Kind::Table(SIGNALWIRE), "SignalWire and the credentials there"),
     Key::optional("session", Kind::Table(SESSION), "whose sessions are taken"),
     Key::optional("policy", Kind::Table(POLICY), "the policy file"),
@@ -28,8 +30,17 @@ pub static KEYS: &[Key] = &[
 static SERVER: &[Key] = &[
     Key::optional("listen", Kind::Text, "address and port of the public listener"),
     Key::optional("max_body", Kind::Size, "the largest request body"),
+    Key::optional("header_timeout", DURATION, "from a head's first byte to its end; of the first: from connecting"),
+    Key::optional("keep_alive", DURATION, "how long a connection without a request is kept"),
     Key::optional("request_timeout", DURATION, "the whole request"),
+    Key::optional("max_connections", Kind::Integer(1, 1_000_000), "how many there are at once; the next one waits"),
+    Key::optional("shutdown_delay", DURATION_OR_ZERO, "not ready, but serving on, for load balancers to notice"),
+    Key::optional("shutdown_grace", DURATION, "then what is in flight may take so long to finish"),
 ];
+
+static OPS: &[Key] = &[Key::optional("listen", Kind::Text, "address and port, never public; absent: no such listener")];
+
+static CORS: &[Key] = &[Key::optional("allowed_origins", texts(0), "the origins whose pages may read answers")];
 
 static SIGNALWIRE: &[Key] = &[
     Key::optional("space", Kind::Text, "the space: a name, a host or a URL"),
@@ -67,6 +78,7 @@ static ISSUER: &[Key] = &[
 static POLICY: &[Key] = &[
     Key::optional("file", Kind::Text, "the policy file"),
     Key::optional("narrow", Kind::Boolean, "whether a client may ask for mode \"narrow\""),
+    Key::optional("watch", Kind::Boolean, "whether a change of the file is noticed; false: on SIGHUP only"),
 ];
 
 static LIMITS: &[Key] = &[Key::optional("per_member", Kind::OrWord("off", &RATE), "how often a member may ask")];
@@ -86,7 +98,15 @@ pub(super) const DEFAULTS: &str = r#"
 [server]
 listen = "127.0.0.1:8080"
 max_body = "256KiB"
+header_timeout = "5s"
+keep_alive = "75s"
 request_timeout = "15s"
+max_connections = 10000
+shutdown_delay = "0s"
+shutdown_grace = "20s"
+[ops]
+[cors]
+allowed_origins = []
 [signalwire]
 allow_http = false
 connect_timeout = "2s"
@@ -94,6 +114,7 @@ timeout = "5s"
 [policy]
 file = "config/policy.toml"
 narrow = true
+watch = true
 [limits.per_member]
 rate = "30/m"
 burst = 15

@@ -93,16 +93,19 @@ pub(super) fn load(files: &[PathBuf], environment: &Environment, faults: &mut Fa
 }
 
 impl Layers {
-    /// Where a setting's value in force stands.
+    /// A setting's value in force, if it is set anywhere.
+    pub(super) fn find(&self, path: &[&str]) -> Option<&Item> {
+        self.list.iter().rev().find_map(|layer| find(layer, path))
+    }
+
+    /// Where it stands.
     pub(super) fn place(&self, path: &[&str]) -> Place {
-        let found = self.list.iter().rev().find_map(|layer| find(layer, path));
-        found.map_or_else(|| Place::whole(&Source::named(path.join("."))), |item| item.place.clone())
+        self.find(path).map_or_else(|| Place::whole(&Source::named(path.join("."))), |item| item.place.clone())
     }
 
     /// The last list of tables that is set under a name; none where no layer has one that can be read.
     pub(super) fn tables(&self, path: &[&str]) -> Option<Vec<&Fields>> {
-        let found = self.list.iter().rev().find_map(|layer| find(layer, path));
-        match &found?.value {
+        match &self.find(path)?.value {
             Value::List(items) => Some(items.iter().filter_map(Item::as_table).collect()),
             _ => None,
         }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::address::parse_listen;
 use super::layers::Layers;
 use super::raw::{RawRate, RawServer, RawSettings, RawSignalWire, merge};
 use super::space::parse_space;
 use super::{PolicySettings, ServerSettings, Settings, issuer};
+use crate::api::{AllowedOrigin, AllowedOrigins};
 use crate::chat::causes;
 use crate::limits::RateSettings;
+use crate::listener::ConnectionSettings;
 use crate::ops::log::{LogFormat, LogSettings};
 use crate::schema::{Faults, Place, Source, quoted};
 use crate::signalwire::{SignalWireSettings, certificates};
@@ -29,8 +32,10 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
             return None;
         }
     };
-    let RawSettings { server, signalwire, session, policy, limits, log } = raw;
+    let RawSettings { server, ops, cors, signalwire, session, policy, limits, log } = raw;
     let server = read_server(&server, layers, faults);
+    let ops_listen = ops.listen.map(|listen| parse_listen(&["ops", "listen"], &listen, layers, faults));
+    let origins = read_origins(&cors.allowed_origins, layers, faults);
     let signalwire = read_signalwire(signalwire, layers, faults);
     let issuers = issuer::read(&session.issuers, layers, faults);
     let per_member = read_rate(&limits.per_member, layers, faults);
@@ -40,9 +45,14 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
     }
     Some(Settings {
         server: server?,
+        ops_listen: match ops_listen {
+            Some(listen) => Some(listen?),
+            None => None,
+        },
+        origins,
         signalwire: signalwire?,
         issuers,
-        policy: PolicySettings { file: PathBuf::from(policy.file), narrow: policy.narrow },
+        policy: PolicySettings { file: PathBuf::from(policy.file), narrow: policy.narrow, watch: policy.watch },
         per_member,
         log: LogSettings {
             format: if log.format == "pretty" { LogFormat::Pretty } else { LogFormat::Json },
@@ -52,16 +62,32 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
 }
 
 fn read_server(raw: &RawServer, layers: &Layers, faults: &mut Faults) -> Option<ServerSettings> {
-    let Ok(listen) = raw.listen.parse() else {
-        let message = format!("server.listen: {} is no address and port", quoted(&raw.listen));
-        faults.add(&layers.place(&["server", "listen"]), message, "write \"127.0.0.1:8080\" or \"[::1]:8080\"");
-        return None;
-    };
     Some(ServerSettings {
-        listen,
+        listen: parse_listen(&["server", "listen"], &raw.listen, layers, faults)?,
         max_body: usize::try_from(raw.max_body).unwrap_or(usize::MAX),
         request_timeout: Duration::from_secs(raw.request_timeout),
+        connections: ConnectionSettings {
+            header_timeout: Duration::from_secs(raw.header_timeout),
+            keep_alive: Duration::from_secs(raw.keep_alive),
+            max_connections: raw.max_connections,
+        },
+        shutdown_delay: Duration::from_secs(raw.shutdown_delay),
+        shutdown_grace: Duration::from_secs(raw.shutdown_grace),
     })
+}
+
+fn read_origins(raw: &[String], layers: &Layers, faults: &mut Faults) -> AllowedOrigins {
+    let read = |text: &String| match AllowedOrigin::parse(text) {
+        Ok(origin) => Some(origin),
+        Err(fault) => {
+            let message = format!("cors.allowed_origins: {}: {fault}", quoted(text));
+            let advice = "write scheme, host and port as in \"https://app.example.com\", or \
+                          \"https://*.preview.example.com\" for every label in that place";
+            faults.add(&layers.place(&["cors", "allowed_origins"]), message, advice);
+            None
+        }
+    };
+    raw.iter().filter_map(read).collect()
 }
 
 fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> Option<SignalWireSettings> {
@@ -119,24 +145,24 @@ fn missing<T>(layers: &Layers, setting: &str, variable: &str, faults: &mut Fault
     None
 }
 
-/// A secret from a file (Docker's and Kubernetes' way); one trailing newline is dropped.
+/// A secret from a file that a setting names.
 pub(super) fn read_secret(path: &str, setting: &str, place: &Place, faults: &mut Faults) -> Option<SecretString> {
-    let mut fault = |message: String| faults.add(place, message, "name a file that holds the secret and nothing else");
-    match std::fs::read_to_string(Path::new(path)) {
-        Ok(text) => {
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            let text = text.strip_suffix('\r').unwrap_or(text);
-            if text.is_empty() {
-                fault(format!("{setting}: {} is empty", quoted(path)));
-                return None;
-            }
-            Some(SecretString::from(text))
-        }
-        Err(error) => {
-            fault(format!("{setting}: {} cannot be read: {error}", quoted(path)));
-            None
-        }
-    }
+    let secret = read_secret_file(Path::new(path));
+    let told =
+        |why| faults.add(place, format!("{setting}: {why}"), "name a file that holds the secret and nothing else");
+    secret.map_err(told).ok()
+}
+
+/// A secret from a file (Docker's and Kubernetes' way); one trailing newline is dropped.
+///
+/// # Errors
+/// Where the file cannot be read or is empty; nothing of it is shown.
+pub fn read_secret_file(path: &Path) -> Result<SecretString, String> {
+    let shown = quoted(&path.display().to_string());
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() { Err(format!("{shown} is empty")) } else { Ok(SecretString::from(text)) }
 }
 
 fn read_rate(raw: &RawRate, layers: &Layers, faults: &mut Faults) -> Option<RateSettings> {

@@ -8,8 +8,10 @@
 //! meaning.rs  plain values → Settings
 //! issuer.rs   the same for one issuer
 //! space.rs    SignalWire's address from what people write for it
+//! address.rs  the listeners' addresses, also where nothing else is known
 //! ```
 
+mod address;
 mod issuer;
 mod keys;
 mod layers;
@@ -21,15 +23,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::api::AllowedOrigins;
 use crate::limits::RateSettings;
+use crate::listener::ConnectionSettings;
 use crate::ops::log::LogSettings;
 use crate::schema::Faults;
 use crate::session::IssuerSettings;
 use crate::signalwire::SignalWireSettings;
 
+pub use address::Addresses;
 pub use issuer::DEV_ISSUER;
 pub use keys::KEYS;
 pub use layers::Environment;
+pub use meaning::read_secret_file;
 
 /// Where settings are looked for when no `--config` names a file.
 pub const DEFAULT_FILE: &str = "config/usher.toml";
@@ -39,6 +45,10 @@ pub const DEFAULT_FILE: &str = "config/usher.toml";
 pub struct Settings {
     /// The public listener.
     pub server: ServerSettings,
+    /// Address and port of the operator's listener, if there is to be one.
+    pub ops_listen: Option<SocketAddr>,
+    /// The origins whose pages may read answers.
+    pub origins: AllowedOrigins,
     /// SignalWire and our credentials there.
     pub signalwire: SignalWireSettings,
     /// Whose sessions are taken; at least one.
@@ -60,6 +70,12 @@ pub struct ServerSettings {
     pub max_body: usize,
     /// The whole request.
     pub request_timeout: Duration,
+    /// What connections may take.
+    pub connections: ConnectionSettings,
+    /// After a signal to stop: not ready, but still serving, for so long.
+    pub shutdown_delay: Duration,
+    /// Then what is in flight may take so long to finish.
+    pub shutdown_grace: Duration,
 }
 
 /// The policy file.
@@ -69,6 +85,8 @@ pub struct PolicySettings {
     pub file: PathBuf,
     /// Whether a client may ask for mode `narrow`.
     pub narrow: bool,
+    /// Whether a change of the file is noticed; else it is read again on SIGHUP only.
+    pub watch: bool,
 }
 
 impl Settings {

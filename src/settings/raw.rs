@@ -11,6 +11,8 @@ use crate::schema::{Fields, Value};
 #[derive(Deserialize)]
 pub(super) struct RawSettings {
     pub(super) server: RawServer,
+    pub(super) ops: RawOps,
+    pub(super) cors: RawCors,
     pub(super) signalwire: RawSignalWire,
     #[serde(default)]
     pub(super) session: RawSession,
@@ -23,7 +25,22 @@ pub(super) struct RawSettings {
 pub(super) struct RawServer {
     pub(super) listen: String,
     pub(super) max_body: u64,
+    pub(super) header_timeout: u64,
+    pub(super) keep_alive: u64,
     pub(super) request_timeout: u64,
+    pub(super) max_connections: usize,
+    pub(super) shutdown_delay: u64,
+    pub(super) shutdown_grace: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawOps {
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawCors {
+    pub(super) allowed_origins: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +89,7 @@ pub(super) struct RawIssuer {
 pub(super) struct RawPolicy {
     pub(super) file: String,
     pub(super) narrow: bool,
+    pub(super) watch: bool,
 }
 
 #[derive(Deserialize)]

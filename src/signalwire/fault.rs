@@ -44,6 +44,22 @@ pub enum MintFault {
 }
 
 impl MintFault {
+    /// Every word that [`MintFault::kind`] gives.
+    pub const KINDS: [&str; 6] = ["unreachable", "failing", "rate_limited", "timeout", "refused", "nonsense"];
+
+    /// In one word, for metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Failing(_) => "failing",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::Credentials(_) | Self::Refused(_) | Self::OtherMember => "refused",
+            Self::Unexpected(_) | Self::NoToken { .. } | Self::Nonsense(_) => "nonsense",
+        }
+    }
+
     /// The status that SignalWire answered with, where it did.
     #[must_use]
     pub fn upstream_status(&self) -> Option<u16> {

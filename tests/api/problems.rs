@@ -7,9 +7,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use reqwest::Method;
 use serde_json::json;
-use tokio::net::TcpListener;
 use usher::api::{Code, Guard};
 use usher::limits::RateSettings;
+use usher::listener::ConnectionSettings;
 use usher::sandbox::{Fault, Times};
 use usher::session::{IssuerSettings, KeySettings};
 
@@ -17,7 +17,7 @@ use super::seen::{Seen, raw};
 use super::session_of;
 use crate::support::ISSUER;
 use crate::support::keys::session;
-use crate::support::service::{Service, Setup, app, issuer};
+use crate::support::service::{Service, Setup, app, issuer, serve};
 
 const MILLIS_300: Duration = Duration::from_millis(300);
 
@@ -44,11 +44,8 @@ async fn with_upstream(fault: Fault) -> Seen {
 
 /// What a good request gets where this looks at it first, as in `usher dev`.
 async fn with_guard(guard: Guard) -> Seen {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let router = app(Setup::default(), "http://127.0.0.1:9").router(Some(guard));
-    let serving = usher::api::serve(listener, router, std::future::pending(), Duration::ZERO);
-    let serving = tokio::spawn(serving);
+    let (url, serving) = serve(router, ConnectionSettings::default()).await;
     let seen = raw(&url, "GET /chat-token/grants HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     serving.abort();
     seen
@@ -99,6 +96,12 @@ async fn provoke(code: Code) -> Seen {
             let service = Service::with(Setup { issuers: vec![issuer], ..Setup::default() }).await;
             posted(&service, &alice, None).await
         }
+        Code::NotReady => {
+            let url = "https://127.0.0.1:9/jwks.json".parse().unwrap();
+            let issuer = IssuerSettings { keys: KeySettings::JwksUrl(url), ..issuer("app", ISSUER) };
+            let service = Service::with(Setup { issuers: vec![issuer], ..Setup::default() }).await;
+            sent(&service, Method::GET, "/ready").await
+        }
         Code::UpstreamTimeout => with_upstream(Fault::Hang).await,
     }
 }
@@ -137,6 +140,7 @@ fn status_and_code_are_those_that_are_promised() {
         (502, "upstream_failed"),
         (503, "upstream_unavailable"),
         (503, "session_keys_unavailable"),
+        (503, "not_ready"),
         (504, "upstream_timeout"),
     ];
     assert_eq!(Code::ALL.map(|code| (code.status().as_u16(), code.as_str())), promised);

@@ -12,7 +12,16 @@ fn good() -> String {
         r#"[server]
 listen = "127.0.0.1:0"
 max_body = "256KiB"
+header_timeout = "5s"
+keep_alive = "75s"
 request_timeout = "15s"
+max_connections = 100
+shutdown_delay = "0s"
+shutdown_grace = "20s"
+[ops]
+listen = "127.0.0.1:0"
+[cors]
+allowed_origins = ["https://app.example.com", "https://*.preview.example.com"]
 [signalwire]
 space = "example"
 project_id = "{PROJECT}"
@@ -37,6 +46,7 @@ acknowledge_user_editable = false
 [policy]
 file = "config/policy.toml"
 narrow = true
+watch = true
 [limits.per_member]
 rate = "30/m"
 burst = 15
@@ -85,9 +95,9 @@ fn the_good_settings_are_good() {
 }
 
 /// The line that is replaced, what comes in its place, and what is said after its place.
-type Case = (&'static str, &'static str, &'static str);
+type Case<'a> = (&'a str, &'a str, &'a str);
 
-fn each_is_told(cases: &[Case]) {
+fn each_is_told(cases: &[Case<'_>]) {
     for (old, new, said) in cases {
         let (text, at) = spoilt(old, new);
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
@@ -129,6 +139,21 @@ fn a_value_of_the_wrong_kind() {
         ("connect_timeout", "connect_timeout = ‸\"0s\"", "signalwire.connect_timeout: this is `0s`"),
         ("timeout", "timeout = ‸\"0s\"", "signalwire.timeout: this is `0s`"),
         ("timeout", "timeout = \"5s\"\nca_file = ‸1.5", "signalwire.ca_file: this is a number"),
+        ("header_timeout", "header_timeout = ‸\"0s\"", "server.header_timeout: this is `0s`"),
+        ("keep_alive", "keep_alive = ‸75", "server.keep_alive: this is an integer"),
+        ("max_connections", "max_connections = ‸0", "server.max_connections: this is an integer"),
+        ("max_connections", "max_connections = ‸\"100\"", "server.max_connections: this is `100`"),
+        ("shutdown_delay", "shutdown_delay = ‸0", "server.shutdown_delay: this is an integer"),
+        ("shutdown_grace", "shutdown_grace = ‸\"0s\"", "server.shutdown_grace: this is `0s`"),
+        ("[ops]", "[ops]\n‸listen_on = \"127.0.0.1:0\"", "ops: there is no key `listen_on` here"),
+        ("allowed_origins", "allowed_origins = ‸\"https://a.example\"", "cors.allowed_origins: this is"),
+        ("allowed_origins", "allowed_origins = [‸7]", "cors.allowed_origins: this is an integer"),
+        (
+            "allowed_origins",
+            "allowed_origins = [\"https://a\", ‸\"https://a\"]",
+            "cors.allowed_origins: `https://a` is there",
+        ),
+        ("watch", "watch = ‸\"no\"", "policy.watch: this is `no`"),
         ("file", "file = ‸false", "policy.file: this is a boolean"),
         ("narrow", "narrow = ‸\"yes\"", "policy.narrow: this is `yes`"),
         ("burst", "burst = ‸0", "limits.per_member.burst: this is an integer"),
@@ -149,7 +174,7 @@ fn an_issuer_without_what_it_must_have() {
         let (text, _) = spoilt(&format!("{key} = "), "");
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{key}: {stderr}");
-        let said = format!("error: {FILE}:12:1: session.issuers: `{key}` is missing");
+        let said = format!("error: {FILE}:21:1: session.issuers: `{key}` is missing");
         assert!(stderr.contains(&said), "{stderr}");
         assert!(stderr.ends_with("1 fault found\n"), "{stderr}");
     }
@@ -205,6 +230,48 @@ fn a_value_that_means_nothing_good() {
 }
 
 #[test]
+fn an_origin_that_no_browser_sends_or_that_is_everybodys() {
+    for (origin, said) in [
+        ("*", "this would allow everybody's pages"),
+        ("null", "this would allow everybody's pages"),
+        ("https://*", "a `*` stands for one whole label"),
+        ("https://*.com", "a `*` stands for one whole label"),
+        ("https://a.*.example.com", "a `*` stands for one whole label"),
+        ("https://app*.example.com", "a `*` stands for one whole label"),
+        ("https://*.*.example.com", "a `*` stands for one whole label"),
+        ("https://app.example.com:*", "a `*` stands for one whole label"),
+        ("https://app.example.com/", "a browser writes this origin as `https://app.example.com`"),
+        ("https://App.example.com", "a browser writes this origin as `https://app.example.com`"),
+        ("https://app.example.com:443", "a browser writes this origin as `https://app.example.com`"),
+        ("http://*.Example.com:80", "a browser writes this origin as `http://*.example.com`"),
+        ("app.example.com", "this is no origin"),
+        ("https://app.example.com/chat", "this is no origin"),
+        ("https://me@app.example.com", "this is no origin"),
+        ("https://app.example.com?a", "this is no origin"),
+        ("https://", "this is no origin"),
+        ("file:///", "this is no origin"),
+    ] {
+        let line = format!("allowed_origins = ‸[{origin:?}]");
+        let said = format!("cors.allowed_origins: `{origin}`: {said}");
+        each_is_told(&[("allowed_origins", &line, &said)]);
+    }
+    for origin in [
+        "http://localhost",
+        "http://localhost:5173",
+        "http://[::1]:5173",
+        "https://a-b.example.com:8443",
+        "https://*.preview.example.com",
+        "http://*.localhost:3000",
+        "capacitor://localhost",
+    ] {
+        let (text, _) = spoilt("allowed_origins", &format!("allowed_origins = [{origin:?}]"));
+        let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{origin}");
+        assert!(stdout.contains(&format!("origin      {origin}\n")), "{stdout}");
+    }
+}
+
+#[test]
 fn an_unknown_key() {
     each_is_told(&[
         (
@@ -226,7 +293,8 @@ fn an_unknown_key() {
             "policy: there is no key `zzzzzzzzz` here\n  = help: the keys here are `file`, `narrow`",
         ),
         // Settings of features that are not there yet.
-        ("[log]", "[‸ops]\nlisten = \"127.0.0.1:9464\"\n[log]", "there is no key `ops` here"),
+        ("[log]", "[‸telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n[log]", "there is no key `telemetry` here"),
+        ("listen", "‸trusted_proxies = []", "server: there is no key `trusted_proxies` here"),
     ]);
 }
 
@@ -282,7 +350,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
         let (text, _) = spoilt("api_token", new);
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{new}: {stderr}");
-        assert!(stderr.contains("config/usher.toml:8:"), "{new}: {stderr}");
+        assert!(stderr.contains("config/usher.toml:17:"), "{new}: {stderr}");
         shows_no_secret(new, &stderr);
     }
     let place = Place::with_policy();
@@ -304,12 +372,13 @@ fn every_fault_is_told_at_once() {
         for said in [
             "signalwire.space: this setting is required and is not set",
             ":2:10: server.listen: `nowhere`",
-            ":4:19: server.request_timeout: this is `0s`",
-            ":19:15: session.issuers.algorithms: this is `HS257`",
-            ":29:8: limits.per_member: `30/w`",
-            ":33:9: log.level: this is `infos`",
-            ":34:2: there is no key `more` here",
-            "7 faults found",
+            ":6:19: server.request_timeout: this is `0s`",
+            ":28:15: session.issuers.algorithms: this is `HS257`",
+            ":39:8: limits.per_member: `30/w`",
+            ":43:9: log.level: this is `infos`",
+            ":44:2: there is no key `more` here",
+            ":11:10: ops.listen: `nowhere`",
+            "8 faults found",
         ] {
             assert!(stderr.contains(said), "{command}: {said} is not in: {stderr}");
         }

@@ -1,6 +1,7 @@
 //! The service and the sandbox, each on a port of its own, and what a client of it does.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,14 +10,19 @@ use secrecy::{SecretSlice, SecretString};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use usher::api::{App, Parts};
+use tokio_util::sync::CancellationToken;
+use usher::api::{AllowedOrigin, App, Parts};
 use usher::limits::{Limits, RateSettings};
+use usher::listener::ConnectionSettings;
 use usher::policy::Policy;
 use usher::sandbox::Sandbox;
 use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, Verifier};
 use usher::signalwire::{Client, SignalWireSettings};
 
 use super::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
+
+/// The origin whose pages may read the tests' answers.
+pub(crate) const ORIGIN: &str = "https://app.example.com";
 
 /// A policy that grants each role something.
 pub(crate) const POLICY: &str = r#"
@@ -47,6 +53,8 @@ pub(crate) struct Setup {
     /// Another SignalWire than the sandbox.
     pub(crate) space: Option<String>,
     pub(crate) api_token: String,
+    pub(crate) origins: Vec<String>,
+    pub(crate) connections: ConnectionSettings,
 }
 
 impl Default for Setup {
@@ -61,6 +69,8 @@ impl Default for Setup {
             upstream_timeout: Duration::from_secs(5),
             space: None,
             api_token: API_TOKEN.to_owned(),
+            origins: vec![ORIGIN.to_owned()],
+            connections: ConnectionSettings::default(),
         }
     }
 }
@@ -105,13 +115,8 @@ impl Service {
         let serving = sandbox.clone().serve(upstream, std::future::pending());
         let sandbox_task = tokio::spawn(async move { drop(serving.await) });
 
-        let app = app(setup, &space);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = app.router(None);
-        let service_task = tokio::spawn(async move {
-            usher::api::serve(listener, router, std::future::pending(), Duration::from_secs(1)).await;
-        });
+        let connections = setup.connections;
+        let (url, service_task) = serve(app(setup, &space).router(None), connections).await;
         let client = reqwest::ClientBuilder::new().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { url, sandbox, client, tasks: vec![sandbox_task, service_task] }
     }
@@ -152,6 +157,14 @@ impl Drop for Service {
     }
 }
 
+/// Serves this over a socket of its own; its address.
+pub(crate) async fn serve(router: axum::Router, connections: ConnectionSettings) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = usher::listener::serve(listener, router, connections, CancellationToken::new());
+    (url, tokio::spawn(serving))
+}
+
 /// Status and JSON of an answer.
 pub(crate) async fn read(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
@@ -160,7 +173,7 @@ pub(crate) async fn read(response: Response) -> (u16, Value) {
 
 /// The service itself, for whoever wants it without a listener.
 pub(crate) fn app(setup: Setup, space: &str) -> App {
-    let verifier = Verifier::open(setup.issuers).unwrap();
+    let verifier = Arc::new(Verifier::open(setup.issuers).unwrap());
     let aliases: BTreeSet<String> = verifier.aliases();
     let policy = Policy::compile("policy.toml", &setup.policy, &aliases).unwrap_or_else(|faults| panic!("{faults}"));
     let signalwire = Client::new(&SignalWireSettings {
@@ -171,6 +184,7 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
         timeout: setup.upstream_timeout,
         ca_file: None,
     });
+    let status = usher::service::status("policy.toml", &policy, &verifier);
     App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
         verifier,
@@ -179,6 +193,8 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
         narrow: setup.narrow,
         max_body: setup.max_body,
         request_timeout: setup.request_timeout,
+        origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
+        status,
         decisions: tokio_util::task::TaskTracker::new(),
     })
 }

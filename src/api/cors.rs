@@ -1,0 +1,56 @@
+//! CORS (the Fetch standard, §3.2): who may read answers. It is no authorization: a Bearer from elsewhere is served,
+//! without these headers. tower-http's layer answers every OPTIONS as a preflight, so this is ours. Must not know routes.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::origin::AllowedOrigins;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+const HEADERS: HeaderValue =
+    HeaderValue::from_static("Authorization, Content-Type, X-Request-Id, traceparent, tracestate");
+const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, Retry-After");
+/// In seconds: the longest that any browser keeps a preflight's answer for less than a day.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// Answers preflights, and says of every other answer who may read it.
+pub(super) async fn share(State(origins): State<Arc<AllowedOrigins>>, request: Request, next: Next) -> Response {
+    let allowed = allowed_origin(request.headers(), &origins);
+    let is_preflight = is_preflight(&request);
+    let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    // Whether there is an origin or not: a cache must not give the one the answer to the other.
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if is_preflight {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        } else {
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
+    }
+    response
+}
+
+/// An `OPTIONS` without these two is a question like any other.
+fn is_preflight(request: &Request) -> bool {
+    let has = |name| request.headers().contains_key(name);
+    request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The request's one origin, if it is allowed.
+fn allowed_origin(headers: &HeaderMap, origins: &AllowedOrigins) -> Option<HeaderValue> {
+    let mut values = headers.get_all(ORIGIN).iter();
+    let (Some(origin), None) = (values.next(), values.next()) else { return None };
+    origins.allow(origin.to_str().ok()?).then(|| origin.clone())
+}

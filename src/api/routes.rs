@@ -1,0 +1,78 @@
+//! The public routes: which there are, how each can answer, and by which name it goes in log and metrics. Must not know
+//! what a handler does.
+
+use std::collections::BTreeSet;
+
+use axum::Router;
+use axum::extract::MatchedPath;
+use axum::routing::{get, post};
+
+use super::{App, Code, Problem, chat_token, grants, health, problems_page};
+use crate::ops::Series;
+use crate::signalwire::MintFault;
+
+/// A request for a path that is not there. Its path is nowhere told: it can hold what somebody pasted by mistake.
+const OTHER: &str = "other";
+const CHAT_TOKEN: &str = "/chat-token";
+const GRANTS: &str = "/chat-token/grants";
+const LIVE: &str = "/live";
+const READY: &str = "/ready";
+const PROBLEMS: &str = "/problems";
+/// The outcome of a call to SignalWire that gave a token.
+pub(super) const MINTED: &str = "minted";
+
+/// The routes with their handlers.
+pub(super) fn routes(app: &App) -> Router {
+    Router::new()
+        .route(CHAT_TOKEN, post(chat_token::post))
+        .route(GRANTS, get(grants::get))
+        .route(LIVE, get(health::live))
+        .route(READY, get(health::ready))
+        .route(PROBLEMS, get(problems_page::get))
+        .fallback(async || Problem::new(Code::NotFound))
+        .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
+        .with_state(app.clone())
+}
+
+/// The name of a route.
+pub(super) fn name(matched: Option<&MatchedPath>) -> &'static str {
+    let path = matched.map(MatchedPath::as_str);
+    [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS].into_iter().find(|route| Some(*route) == path).unwrap_or(OTHER)
+}
+
+/// Every series that requests are counted in, and every outcome of a call to SignalWire.
+#[must_use]
+pub fn metric_series() -> (Vec<Series>, Vec<&'static str>) {
+    use Code::{
+        InternalError, InvalidRequest, MethodNotAllowed, NotFound, NotReady, NothingGranted, OriginRefused,
+        RateLimited, SessionExpired, SessionExpiring, SessionInvalid, SessionKeysUnavailable, SessionMissing,
+        SessionRevoked,
+    };
+    let with = |codes: &[Code]| {
+        let own = codes.iter().map(|code| (code.row().status, code.as_str()));
+        // Whatever the route: an answer, one to a preflight, a method that it does not have, a guard's, a bug's.
+        let any = [OriginRefused, MethodNotAllowed, InternalError].map(|code| (code.row().status, code.as_str()));
+        own.chain(any).chain([(200, ""), (204, "")]).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let of_chat_token: Vec<_> = Code::ALL.into_iter().filter(|code| ![NotFound, NotReady].contains(code)).collect();
+    let of_grants = [
+        SessionMissing,
+        SessionInvalid,
+        SessionExpired,
+        SessionExpiring,
+        NothingGranted,
+        SessionRevoked,
+        InvalidRequest,
+        RateLimited,
+        SessionKeysUnavailable,
+    ];
+    let series = vec![
+        (CHAT_TOKEN, with(&of_chat_token)),
+        (GRANTS, with(&of_grants)),
+        (LIVE, with(&[])),
+        (READY, with(&[NotReady])),
+        (PROBLEMS, with(&[])),
+        (OTHER, with(&[NotFound])),
+    ];
+    (series, std::iter::once(MINTED).chain(MintFault::KINDS).collect())
+}

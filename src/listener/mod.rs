@@ -1,0 +1,142 @@
+//! Connections: accepted, bounded in number and time, served as HTTP/1, drained. Used for the public and the operator's
+//! listener alike; must not know anything of ours, nor what is served.
+//!
+//! `axum::serve` has no time-outs at all, and hyper's one time-out for a head counts the idle time before it. So this is a
+//! loop of our own on hyper, with a stream that knows where its connection is (`phase.rs`).
+
+mod phase;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use self::phase::{Answering, Phase, TimedStream};
+
+/// The largest head, in bytes.
+const MAX_HEAD: usize = 32 * 1024;
+/// How long to wait when no more connections can be accepted (`EMFILE` and its like).
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// What a listener's connections may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionSettings {
+    /// From a head's first byte (of the first head: from connecting) to its end.
+    pub header_timeout: Duration,
+    /// How long a connection without a request is kept.
+    pub keep_alive: Duration,
+    /// How many there are at once; the next one waits to be accepted.
+    pub max_connections: usize,
+}
+
+impl Default for ConnectionSettings {
+    /// 5 s, 75 s (above what proxies use) and 10,000.
+    fn default() -> Self {
+        Self { header_timeout: Duration::from_secs(5), keep_alive: Duration::from_secs(75), max_connections: 10_000 }
+    }
+}
+
+/// Serves until `draining`, then takes no new connection, closes those without a request, and ends when what is in flight
+/// is answered. Dropped before that, it cuts what is left.
+///
+/// Each request has the peer's [`SocketAddr`] among its extensions.
+pub async fn serve(listener: TcpListener, router: Router, settings: ConnectionSettings, draining: CancellationToken) {
+    let connections = TaskTracker::new();
+    let kill = CancellationToken::new();
+    let _kill_when_dropped = kill.clone().drop_guard();
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let mut was_refused = false;
+    loop {
+        // A place is taken before a connection is accepted: one too many waits in the kernel's queue.
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, peer)| (stream, peer, place))
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = draining.cancelled() => break,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, place)) => {
+                was_refused = false;
+                let connection = Connection { peer, settings, draining: draining.clone(), kill: kill.clone(), place };
+                connections.spawn(connection.serve(stream, router.clone()));
+            }
+            // The one connection was gone before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if !std::mem::replace(&mut was_refused, true) {
+                    tracing::warn!("connections cannot be accepted for now: {error}");
+                }
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+struct Connection {
+    peer: SocketAddr,
+    settings: ConnectionSettings,
+    draining: CancellationToken,
+    kill: CancellationToken,
+    place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, router: Router) {
+        let Self { peer, settings, draining, kill, place: _place } = self;
+        // Answers are small and waited for; a socket that will not have it is served all the same.
+        let _ = stream.set_nodelay(true);
+        let phase = Phase::default();
+        let stream = TimedStream::new(stream, phase.clone(), settings.header_timeout, settings.keep_alive);
+        let service = service_fn(|mut request: Request<Incoming>| {
+            phase.enter_busy();
+            request.extensions_mut().insert(peer);
+            let (router, phase) = (router.clone(), phase.clone());
+            async move {
+                let response = router.oneshot(request.map(axum::body::Body::new)).await;
+                response.map(|response| response.map(|body| Answering::new(body, phase)))
+            }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The stream is stricter; this one also sees half a head that came along with the request before it.
+            .header_read_timeout(settings.keep_alive.saturating_add(settings.header_timeout))
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = kill.cancelled() => return,
+            () = draining.cancelled() => {
+                if phase.is_fresh() {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => ended,
+                    () = kill.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, "a connection ended early: {error}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What is counted and measured, as Prometheus text. Every series is there from the start, at 0; no label ever holds a
+//! member, a channel or a raw path. Must not know what leads to a request's answer.
+
+use std::collections::HashMap;
+use std::fmt::{Debug, Formatter};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::audit::Outcome;
+
+/// The upper bounds of the histograms' buckets, in seconds.
+const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+const METADATA: Metadata<'static> = Metadata::new("usher", Level::INFO, None);
+
+/// A route, and how it can answer: status, and the problem's code, empty where there is none.
+pub type Series = (&'static str, Vec<(u16, &'static str)>);
+
+/// The metrics of one service. Its own, not the process's, so that two services do not add up.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    requests: HashMap<(&'static str, u16, &'static str), Counter>,
+    request_seconds: HashMap<&'static str, Histogram>,
+    requests_in_flight: Gauge,
+    upstream_seconds: HashMap<&'static str, Histogram>,
+    upstream_in_flight: Gauge,
+    decisions: HashMap<Outcome, Counter>,
+    policy_loaded: Gauge,
+    policy_reload_failures: Counter,
+}
+
+/// A call to SignalWire that is under way; dropping it ends it.
+pub struct UpstreamCall(Gauge);
+
+impl Metrics {
+    /// With these routes, and these outcomes of a call to SignalWire, all at 0.
+    #[must_use]
+    pub fn new(routes: &[Series], upstream: &[&'static str]) -> Self {
+        // Only an empty list of buckets is refused.
+        let builder = PrometheusBuilder::new().set_buckets(&BUCKETS);
+        let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
+        describe(&recorder);
+        let counter = |name, labels| recorder.register_counter(&Key::from_parts(name, labels), &METADATA);
+        let gauge = |name| recorder.register_gauge(&Key::from_name(name), &METADATA);
+        let histogram = |name, label: &'static str, value: &'static str| {
+            recorder.register_histogram(&Key::from_parts(name, vec![Label::new(label, value)]), &METADATA)
+        };
+        let requests = routes.iter().flat_map(|(route, answers)| {
+            let counter = &counter;
+            answers.iter().map(move |(status, code)| {
+                ((*route, *status, *code), counter("usher_requests_total", request_labels(route, *status, code)))
+            })
+        });
+        let metrics = Self {
+            requests: requests.collect(),
+            request_seconds: routes
+                .iter()
+                .map(|(route, _)| (*route, histogram("usher_request_seconds", "route", route)))
+                .collect(),
+            requests_in_flight: gauge("usher_requests_in_flight"),
+            upstream_seconds: upstream
+                .iter()
+                .map(|outcome| (*outcome, histogram("usher_upstream_seconds", "outcome", outcome)))
+                .collect(),
+            upstream_in_flight: gauge("usher_upstream_in_flight"),
+            decisions: Outcome::ALL
+                .map(|outcome| {
+                    (outcome, counter("usher_decisions_total", vec![Label::new("outcome", outcome.as_str())]))
+                })
+                .into(),
+            policy_loaded: gauge("usher_policy_loaded_timestamp_seconds"),
+            policy_reload_failures: counter("usher_policy_reload_failures_total", Vec::new()),
+            handle: recorder.handle(),
+            recorder,
+        };
+        let build = Key::from_parts("usher_build_info", vec![Label::new("version", env!("CARGO_PKG_VERSION"))]);
+        metrics.recorder.register_gauge(&build, &METADATA).set(1.0);
+        metrics
+    }
+
+    /// A request that was answered.
+    pub fn answered(&self, route: &'static str, status: u16, code: &'static str, took: Duration) {
+        if let Some(counter) = self.requests.get(&(route, status, code)) {
+            counter.increment(1);
+        } else {
+            // Not foreseen, and so not there from the start; counted all the same.
+            let key = Key::from_parts("usher_requests_total", request_labels(route, status, code));
+            self.recorder.register_counter(&key, &METADATA).increment(1);
+        }
+        if let Some(histogram) = self.request_seconds.get(route) {
+            histogram.record(took);
+        }
+    }
+
+    /// How many requests are being answered.
+    #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+    pub fn requests_in_flight(&self, count: usize) {
+        self.requests_in_flight.set(count as f64);
+    }
+
+    /// A call to SignalWire begins.
+    #[must_use]
+    pub fn upstream_begins(&self) -> UpstreamCall {
+        self.upstream_in_flight.increment(1.0);
+        UpstreamCall(self.upstream_in_flight.clone())
+    }
+
+    /// A call to SignalWire has ended so.
+    pub fn upstream_ended(&self, outcome: &'static str, took: Duration) {
+        if let Some(histogram) = self.upstream_seconds.get(outcome) {
+            histogram.record(took);
+        }
+    }
+
+    /// An audit event was written.
+    pub fn decided(&self, outcome: Outcome) {
+        if let Some(counter) = self.decisions.get(&outcome) {
+            counter.increment(1);
+        }
+    }
+
+    /// A policy is in force since this time (seconds since 1970).
+    #[expect(clippy::cast_precision_loss, reason = "until the year 285 million")]
+    pub fn policy_loaded(&self, at: i64) {
+        self.policy_loaded.set(at as f64);
+    }
+
+    /// A policy file was of no use, and the policy in force stays.
+    pub fn policy_reload_failed(&self) {
+        self.policy_reload_failures.increment(1);
+    }
+
+    /// How many keys of an issuer can verify.
+    pub fn session_keys(&self, issuer: &str, keys: u32) {
+        let key = Key::from_parts("usher_session_keys", vec![Label::new("issuer", issuer.to_owned())]);
+        self.recorder.register_gauge(&key, &METADATA).set(f64::from(keys));
+    }
+
+    /// All of them in the Prometheus text format, version 0.0.4.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Gathers what histograms were given since the last time. To be called every few seconds, asked for or not.
+    pub fn keep_up(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+impl Debug for Metrics {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Metrics(…)")
+    }
+}
+
+impl Drop for UpstreamCall {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+fn request_labels(route: &'static str, status: u16, code: &'static str) -> Vec<Label> {
+    vec![Label::new("route", route), Label::new("status", status.to_string()), Label::new("code", code)]
+}
+
+fn describe(recorder: &PrometheusRecorder) {
+    let name = KeyName::from_const_str;
+    for (counter, about) in [
+        ("usher_requests_total", "Requests answered, by route, status and problem code (empty: no problem)"),
+        ("usher_decisions_total", "Audit events, by outcome"),
+        ("usher_policy_reload_failures_total", "Policy files that were of no use; the policy in force stayed"),
+    ] {
+        recorder.describe_counter(name(counter), None, about.into());
+    }
+    for (gauge, about) in [
+        ("usher_build_info", "The running version"),
+        ("usher_requests_in_flight", "Requests that are being answered"),
+        ("usher_upstream_in_flight", "Calls to SignalWire that are under way"),
+        ("usher_session_keys", "Keys that can verify sessions, by issuer"),
+        ("usher_policy_loaded_timestamp_seconds", "When the policy in force was loaded, in seconds since 1970"),
+    ] {
+        recorder.describe_gauge(name(gauge), None, about.into());
+    }
+    for (histogram, about) in [
+        ("usher_request_seconds", "From a request's head to its answer, by route"),
+        ("usher_upstream_seconds", "Calls to SignalWire, by outcome"),
+    ] {
+        recorder.describe_histogram(name(histogram), Some(Unit::Seconds), about.into());
+    }
+}

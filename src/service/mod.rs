@@ -1,0 +1,176 @@
+//! A running service: its listeners, the policy kept in step with its file, and the way it stops. `serve` and `dev` put the
+//! parts together; must not know the command line, settings files or the sandbox.
+//!
+//! ```text
+//! open_files.rs   how many connections the system lets us have
+//! policy_file.rs  the policy's file: read, compiled, read again when it changes
+//! signals.rs      SIGTERM and SIGINT to stop, SIGHUP to read again
+//! ```
+
+mod open_files;
+mod policy_file;
+mod signals;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{App, Guard, metric_series};
+use crate::listener::{self, ConnectionSettings};
+use crate::ops::{self, IssuerKeys, Metrics, PolicyStatus, Status, clock};
+use crate::policy::Policy;
+use crate::session::Verifier;
+
+pub use open_files::raise_open_files;
+pub use policy_file::{PolicyFile, Unusable};
+pub use signals::{Reload, Signals, Stop};
+
+/// How often the metrics' histograms are gathered.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long the operator's listener may take to finish when all else has.
+const OPS_GRACE: Duration = Duration::from_secs(1);
+/// What the operator's connections may take.
+const OPS: ConnectionSettings = ConnectionSettings {
+    header_timeout: Duration::from_secs(5),
+    keep_alive: Duration::from_secs(75),
+    max_connections: 100,
+};
+
+/// A service that is about to run.
+pub struct Service {
+    /// What answers.
+    pub app: App,
+    /// Where it is asked.
+    pub listener: TcpListener,
+    /// What looks at each request first, if anything does.
+    pub guard: Option<Guard>,
+    /// Where the operator asks, if anywhere.
+    pub ops: Option<TcpListener>,
+    /// The policy's file, where there is one.
+    pub policy: Option<PolicyFile>,
+    /// How it runs and stops.
+    pub lifetime: Lifetime,
+}
+
+/// How a service runs and stops.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime {
+    /// What the public listener's connections may take.
+    pub connections: ConnectionSettings,
+    /// Whether a change of the policy's file is noticed; else it is read again on SIGHUP only.
+    pub watch: bool,
+    /// After a signal to stop: not ready, but still serving, for so long.
+    pub shutdown_delay: Duration,
+    /// Then what is in flight may take so long to finish.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Lifetime {
+    /// As the settings' defaults.
+    fn default() -> Self {
+        Self {
+            connections: ConnectionSettings::default(),
+            watch: true,
+            shutdown_delay: Duration::ZERO,
+            shutdown_grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Why a service ended otherwise than in good order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutOff {
+    /// `shutdown_grace` was over.
+    #[error("requests were cut off at the end of the grace")]
+    Grace,
+    /// There was a second signal.
+    #[error("stopped at once by a second signal, and requests were cut off")]
+    SecondSignal,
+}
+
+/// What the operator can ask of a service with this policy (from the file that is called so) and these issuers.
+#[must_use]
+pub fn status(path: &str, policy: &Policy, verifier: &Arc<Verifier>) -> Arc<Status> {
+    let (routes, upstream) = metric_series();
+    let policy = PolicyStatus::loaded(path.to_owned(), policy.sha256(), clock::now());
+    let verifier = Arc::clone(verifier);
+    let keys = move || {
+        let row = |(alias, issuer, usable): (&str, &str, usize)| IssuerKeys {
+            alias: alias.to_owned(),
+            issuer: issuer.to_owned(),
+            usable,
+        };
+        verifier.usable_keys().into_iter().map(row).collect()
+    };
+    Arc::new(Status::new(Metrics::new(&routes, &upstream), policy, keys))
+}
+
+impl Service {
+    /// Serves until a signal to stop, then drains: not ready for `shutdown_delay`; then no new connections, idle ones
+    /// closed, what is in flight finished, decisions that have begun minted and audited, for at most `shutdown_grace`. A
+    /// second signal ends it at once.
+    ///
+    /// # Errors
+    /// Where requests were cut off.
+    pub async fn run(self, signals: Signals) -> Result<(), CutOff> {
+        let Self { app, listener, guard, ops, policy, lifetime } = self;
+        let Signals { mut stop, reload } = signals;
+        let status = app.status();
+        // Ended with this function, however it ends.
+        let mut background = JoinSet::new();
+        background.spawn(keep_up(Arc::clone(status)));
+        if let Some(policy) = policy {
+            background.spawn(policy.keep(app.clone(), lifetime.watch, reload));
+        }
+        let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());
+        if let Some(ops) = ops {
+            let router = ops::router(Arc::clone(status));
+            background.spawn(observed.track_future(listener::serve(ops, router, OPS, ops_draining.clone())));
+        }
+
+        let draining = CancellationToken::new();
+        let serving = listener::serve(listener, app.router(guard), lifetime.connections, draining.clone());
+        let mut serving = pin!(async {
+            serving.await;
+            app.finish().await;
+        });
+        tokio::select! {
+            () = &mut serving => {}
+            () = stop.next() => {}
+        }
+        status.begin_draining();
+        tracing::info!("stopping: not ready, and serving on for {} s", lifetime.shutdown_delay.as_secs());
+        let grace_is_over = async {
+            sleep(lifetime.shutdown_delay).await;
+            tracing::info!("draining: finishing what is in flight");
+            draining.cancel();
+            sleep(lifetime.shutdown_grace).await;
+        };
+        let ended = tokio::select! {
+            biased;
+            () = &mut serving => Ok(()),
+            () = stop.next() => Err(CutOff::SecondSignal),
+            () = grace_is_over => Err(CutOff::Grace),
+        };
+        ops_draining.cancel();
+        observed.close();
+        if ended.is_ok() {
+            let _ = timeout(OPS_GRACE, observed.wait()).await;
+        }
+        // Only a request is cut off, not a connection without one.
+        ended.or_else(|cut_off| if app.is_idle() { Ok(()) } else { Err(cut_off) })
+    }
+}
+
+async fn keep_up(status: Arc<Status>) {
+    loop {
+        sleep(UPKEEP).await;
+        status.metrics.keep_up();
+    }
+}
