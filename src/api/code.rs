@@ -40,7 +40,7 @@ pub struct Row {
     pub code: &'static str,
     /// The problem's `title`.
     pub title: &'static str,
-    /// What it means; the problem's `detail` where there is nothing better.
+    /// What it means. With the next it is the problem's `detail` where there is nothing better.
     pub means: &'static str,
     /// What the client should do.
     pub client: &'static str,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -33,8 +33,9 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
     // A page sets its own; nothing else does.
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let origins = Arc::new(app.0.origins.clone());
-    // The first is the innermost.
-    routes
+    // Around the routes as a whole, so that no router has a word in what a layer answers. The first is the innermost.
+    Router::new()
+        .fallback_service(routes)
         .layer(middleware::from_fn(limit_time))
         .layer(middleware::from_fn(move |request: Request, next: Next| look(guard, request, next)))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
@@ -61,7 +62,7 @@ async fn identify(State(app): State<App>, mut request: Request, next: Next) -> R
     };
     let line = Line {
         method: request.method().clone(),
-        route: routes::name(request.extensions().get::<MatchedPath>()),
+        route: routes::name(request.uri().path()),
         context: context.clone(),
         started,
     };

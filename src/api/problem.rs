@@ -103,12 +103,13 @@ impl Problem {
 
     /// The answer, with the headers that `from` had (`Allow`).
     pub(super) fn into_answer(self, request_id: &str, from: HeaderMap) -> Response {
-        let Row { status, code, title, means, .. } = self.code.row();
+        let Row { status, code, title, means, client, .. } = self.code.row();
+        let detail = self.detail.unwrap_or_else(|| format!("{means} {client}"));
         let body = Body {
             r#type: format!("/problems#{code}"),
             title,
             status,
-            detail: self.detail.as_deref().unwrap_or(means),
+            detail: &detail,
             code,
             request_id,
             denied: &self.denied,

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use axum::Router;
-use axum::extract::MatchedPath;
 use axum::routing::{get, post};
 
 use super::{App, Code, Problem, chat_token, grants, health, problems_page};
@@ -34,10 +33,9 @@ pub(super) fn routes(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// The name of a route.
-pub(super) fn name(matched: Option<&MatchedPath>) -> &'static str {
-    let path = matched.map(MatchedPath::as_str);
-    [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS].into_iter().find(|route| Some(*route) == path).unwrap_or(OTHER)
+/// The name of the route that a path leads to: paths are exact.
+pub(super) fn name(path: &str) -> &'static str {
+    [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS].into_iter().find(|route| *route == path).unwrap_or(OTHER)
 }
 
 /// Every series that requests are counted in, and every outcome of a call to SignalWire.

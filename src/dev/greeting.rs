@@ -47,7 +47,7 @@ impl Examples {
         issuer: &DevIssuer,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let Addresses { usher: address, ops, sandbox } = addresses;
-        let base = address.as_str().trim_end_matches('/');
+        let [base, ops, sandbox] = [address, ops, sandbox].map(|url| url.as_str().trim_end_matches('/'));
         let session = |sub: &str, role: Option<&str>| {
             let roles: Vec<String> = role.into_iter().map(str::to_owned).collect();
             issuer.sign(&NewSession { sub, roles: &roles, claims: projects(), lives_for: LIVES_FOR }, clock::now())

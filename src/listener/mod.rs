@@ -117,7 +117,8 @@ impl Connection {
             .timer(TokioTimer::new())
             // The stream is stricter; this one also sees half a head that came along with the request before it.
             .header_read_timeout(settings.keep_alive.saturating_add(settings.header_timeout))
-            .max_buf_size(MAX_HEAD)
+            .max_header_size(MAX_HEAD)
+            .max_buf_size(2 * MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {

@@ -15,15 +15,15 @@ use usher::session::{IssuerSettings, KeySettings};
 
 use super::seen::{Seen, raw};
 use super::session_of;
-use crate::support::ISSUER;
 use crate::support::keys::session;
-use crate::support::service::{Service, Setup, app, issuer, serve};
+use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
+use crate::support::service::{ORIGIN, Service, Setup, app, issuer, serve};
 
 const MILLIS_300: Duration = Duration::from_millis(300);
 
 /// `POST /chat-token` with this session and, where there is one, this body.
 async fn posted(service: &Service, session: &str, body: Option<&str>) -> Seen {
-    let request = service.request(Method::POST, "/chat-token").bearer_auth(session);
+    let request = service.request(Method::POST, "/chat-token").bearer_auth(session).header("origin", ORIGIN);
     let request = match body {
         Some(body) => request.header("content-type", "application/json").body(body.to_owned()),
         None => request,
@@ -32,7 +32,7 @@ async fn posted(service: &Service, session: &str, body: Option<&str>) -> Seen {
 }
 
 async fn sent(service: &Service, method: Method, path: &str) -> Seen {
-    Seen::of(service.request(method, path).send().await.unwrap()).await
+    Seen::of(service.request(method, path).header("origin", ORIGIN).send().await.unwrap()).await
 }
 
 /// What a good request gets where SignalWire does this.
@@ -46,7 +46,8 @@ async fn with_upstream(fault: Fault) -> Seen {
 async fn with_guard(guard: Guard) -> Seen {
     let router = app(Setup::default(), "http://127.0.0.1:9").router(Some(guard));
     let (url, serving) = serve(router, ConnectionSettings::default()).await;
-    let seen = raw(&url, "GET /chat-token/grants HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let head = format!("GET /chat-token/grants HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nConnection: close\r\n\r\n");
+    let seen = raw(&url, head).await;
     serving.abort();
     seen
 }
@@ -71,12 +72,14 @@ async fn provoke(code: Code) -> Seen {
         Code::RequestTimeout => {
             let service = Service::with(Setup { request_timeout: MILLIS_300, ..Setup::default() }).await;
             let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice}\r\n");
+            let head = format!("{head}Origin: {ORIGIN}\r\n");
             let rest = "Content-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{";
             raw(&service.url, head + rest).await
         }
         Code::BodyTooLarge => posted(&service, &alice, Some(&"x".repeat(1_001))).await,
         Code::UnsupportedMediaType => {
             let request = service.request(Method::POST, "/chat-token").bearer_auth(alice).body("{}");
+            let request = request.header("origin", ORIGIN);
             Seen::of(request.send().await.unwrap()).await
         }
         Code::InvalidRequest => posted(&service, &alice, Some("{\"x\": 1}")).await,
@@ -112,6 +115,17 @@ async fn every_problem_can_be_met_and_has_its_form() {
     for code in Code::ALL {
         let seen = provoke(code).await;
         seen.assert_problem(code.as_str(), code);
+        for (name, value) in [
+            ("access-control-allow-origin", ORIGIN),
+            ("access-control-expose-headers", "X-Request-Id, Retry-After"),
+            ("vary", "Origin"),
+        ] {
+            assert_eq!(seen.header(name), Some(value), "{code:?}: a page can read it");
+        }
+        let told = format!("{:?} {}", seen.headers, seen.body);
+        for internal in [SECRET, API_TOKEN, PROJECT, ISSUER, "customer", "support:", ".rs", "panic", "::"] {
+            assert!(!told.contains(internal), "{code:?} tells {internal}: {told}");
+        }
         types.insert(seen.json()["type"].clone());
     }
     assert_eq!(types.len(), Code::ALL.len());
@@ -160,7 +174,7 @@ async fn an_answer_that_is_no_problem_is_guarded_too() {
     for (case, seen) in [("a token", token), ("grants", Seen::of(grants).await)] {
         assert_eq!((seen.status, seen.header("content-type")), (200, Some("application/json")), "{case}");
         seen.assert_guarded(case);
-        for header in ["www-authenticate", "retry-after", "allow", "access-control-allow-origin", "server"] {
+        for header in ["www-authenticate", "retry-after", "allow", "set-cookie", "server"] {
             assert!(!seen.headers.contains_key(header), "{case}: {header}");
         }
     }

@@ -96,7 +96,7 @@ pub(super) async fn raw(url: &str, request: impl AsRef<[u8]>) -> Seen {
     parse(&String::from_utf8(answer).unwrap())
 }
 
-fn parse(answer: &str) -> Seen {
+pub(super) fn parse(answer: &str) -> Seen {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
