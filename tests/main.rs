@@ -4,6 +4,7 @@ mod support;
 
 mod api;
 mod cli;
+mod container;
 mod policy;
 mod sandbox;
 mod session;

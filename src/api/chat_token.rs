@@ -79,9 +79,9 @@ async fn decide(
 /// From the decision to the audit event in a task of its own, which a client's hanging up does not end.
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
     let (answer, answered) = oneshot::channel();
-    let decisions = app.0.decisions.clone();
+    let tasks = app.0.decisions.tasks.clone();
     let work = mint_and_audit(app, context, granted, audit, answer);
-    decisions.spawn(tracing::Instrument::in_current_span(work));
+    tasks.spawn(tracing::Instrument::in_current_span(work));
     // The task ends without an answer only by a panic.
     answered.await.unwrap_or_else(|_| Err(Problem::new(Code::InternalError)))
 }
@@ -97,7 +97,10 @@ async fn mint_and_audit(
     let metrics = &app.status().metrics;
     let (sent, begun) = (clock::now(), Instant::now());
     let in_flight = metrics.upstream_begins();
-    let minted = app.0.signalwire.mint(&grant, &admitted, context.deadline).await;
+    let minted = tokio::select! {
+        minted = app.0.signalwire.mint(&grant, &admitted, context.deadline) => minted,
+        () = app.0.decisions.cut.cancelled() => Err(MintFault::Stopped),
+    };
     drop(in_flight);
     metrics.upstream_ended(minted.as_ref().map_or_else(MintFault::kind, |_| MINTED), begun.elapsed());
     let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);

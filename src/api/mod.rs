@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::chat::Timestamp;
@@ -75,8 +76,15 @@ pub struct Parts {
     pub origins: AllowedOrigins,
     /// What the operator can ask.
     pub status: Arc<Status>,
-    /// Decisions that have begun; whoever drains waits for them.
-    pub decisions: TaskTracker,
+    /// Decisions that have begun.
+    pub decisions: Decisions,
+}
+
+/// Decisions that have begun, each in a task of its own. Whoever stops the service waits for them, or cuts them off.
+#[derive(Debug, Default)]
+pub struct Decisions {
+    tasks: TaskTracker,
+    cut: CancellationToken,
 }
 
 /// What is known of a request before anything of it is looked at.
@@ -120,13 +128,19 @@ impl App {
     /// Whether nothing is in flight: no request is being answered, no decision waits for its token.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.0.status.requests_in_flight() == 0 && self.0.decisions.is_empty()
+        self.0.status.requests_in_flight() == 0 && self.0.decisions.tasks.is_empty()
     }
 
     /// Waits until every decision that has begun is minted and audited.
     pub async fn finish(&self) {
-        self.0.decisions.close();
-        self.0.decisions.wait().await;
+        self.0.decisions.tasks.close();
+        self.0.decisions.tasks.wait().await;
+    }
+
+    /// Waits for SignalWire no longer: every decision that has begun is audited as failed.
+    pub async fn cut_off(&self) {
+        self.0.decisions.cut.cancel();
+        self.finish().await;
     }
 }
 

@@ -124,8 +124,9 @@ impl Rule {
             }
             Self::Loopback => origin.strip_prefix("http://").is_some_and(|authority| {
                 ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| {
-                    let port = authority.strip_prefix(host).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
-                    port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+                    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+                    let rest = authority.strip_prefix(host);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
                 })
             }),
         }

@@ -217,7 +217,7 @@ impl From<&MintFault> for Problem {
             MintFault::RateLimited { retry_after } => {
                 Self::new(Code::UpstreamUnavailable).retry_after(retry_after.unwrap_or(USUAL_RETRY_AFTER))
             }
-            MintFault::Timeout => Self::new(Code::UpstreamTimeout),
+            MintFault::Timeout | MintFault::Stopped => Self::new(Code::UpstreamTimeout),
             MintFault::Credentials(_)
             | MintFault::Refused(_)
             | MintFault::Unexpected(_)

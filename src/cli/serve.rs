@@ -7,10 +7,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 
 use super::{Failure, block_on};
-use crate::api::{App, Parts};
+use crate::api::{App, Decisions, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
 use crate::ops::log;
@@ -56,7 +55,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             request_timeout: settings.server.request_timeout,
             origins: settings.origins,
             status,
-            decisions: TaskTracker::new(),
+            decisions: Decisions::default(),
         });
         let lifetime = Lifetime {
             connections: settings.server.connections,

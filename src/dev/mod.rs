@@ -17,11 +17,10 @@ use http::header::HOST;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::task::TaskTracker;
 use url::Url;
 
 use self::greeting::Addresses;
-use crate::api::{AllowedOrigins, App, Code, Guard, Parts};
+use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
 use crate::ops::clock;
@@ -117,7 +116,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         request_timeout: Duration::from_secs(15),
         origins: AllowedOrigins::loopback(),
         status,
-        decisions: TaskTracker::new(),
+        decisions: Decisions::default(),
     });
     let listener = match options.listen {
         Some(address) => bind(address).await?,

@@ -158,13 +158,15 @@ impl Service {
             () = stop.next() => Err(CutOff::SecondSignal),
             () = grace_is_over => Err(CutOff::Grace),
         };
+        // Only a request is cut off, not a connection without one.
+        let ended = ended.or_else(|cut_off| if app.is_idle() { Ok(()) } else { Err(cut_off) });
+        app.cut_off().await;
         ops_draining.cancel();
         observed.close();
         if ended.is_ok() {
             let _ = timeout(OPS_GRACE, observed.wait()).await;
         }
-        // Only a request is cut off, not a connection without one.
-        ended.or_else(|cut_off| if app.is_idle() { Ok(()) } else { Err(cut_off) })
+        ended
     }
 }
 

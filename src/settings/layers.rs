@@ -217,6 +217,7 @@ fn from_text(source: &Arc<Source>, text: &str, kind: &'static Kind) -> Option<Ra
     let raw = match kind {
         Kind::Boolean => Raw::Boolean(text.parse().ok()?),
         Kind::Integer(..) => Raw::Integer(text.parse().ok()?),
+        Kind::List { .. } if text.trim().is_empty() => Raw::List(Vec::new()),
         Kind::List { .. } if !text.trim_start().starts_with('[') => {
             let items = text
                 .split(',')

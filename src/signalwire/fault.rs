@@ -21,6 +21,9 @@ pub enum MintFault {
     /// No answer in time.
     #[error("SignalWire did not answer in time")]
     Timeout,
+    /// The service was told to stop and cut off what it waited for.
+    #[error("the service stopped before SignalWire answered")]
+    Stopped,
     /// Its 401 and 403: our credentials are wrong or lack the *Chat* scope.
     #[error("SignalWire refuses our credentials (HTTP {0}): check project_id, api_token and the token's Chat scope")]
     Credentials(u16),
@@ -54,7 +57,7 @@ impl MintFault {
             Self::Unreachable(_) => "unreachable",
             Self::Failing(_) => "failing",
             Self::RateLimited { .. } => "rate_limited",
-            Self::Timeout => "timeout",
+            Self::Timeout | Self::Stopped => "timeout",
             Self::Credentials(_) | Self::Refused(_) | Self::OtherMember => "refused",
             Self::Unexpected(_) | Self::NoToken { .. } | Self::Nonsense(_) => "nonsense",
         }
@@ -70,7 +73,7 @@ impl MintFault {
             | Self::NoToken { status, .. } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::Refused(_) => Some(422),
-            Self::OtherMember | Self::Unreachable(_) | Self::Timeout | Self::Nonsense(_) => None,
+            Self::OtherMember | Self::Unreachable(_) | Self::Timeout | Self::Stopped | Self::Nonsense(_) => None,
         }
     }
 }

@@ -152,7 +152,8 @@ async fn pipelined_requests_are_answered_in_their_order() {
         let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {session}\r\n");
         format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     };
-    let all = [post("{\"ttl\":5}"), LIVE.to_owned(), post("{\"ttl\":0}"), post("nonsense"), post("{\"ttl\":7}")].concat();
+    let all =
+        [post("{\"ttl\":5}"), LIVE.to_owned(), post("{\"ttl\":0}"), post("nonsense"), post("{\"ttl\":7}")].concat();
     let last = "GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     stream.write_all((all + last).as_bytes()).await.unwrap();
     let (answers, _) = until_closed(&mut stream).await;
@@ -276,7 +277,8 @@ async fn five_thousand_idle_connections_stand_beside_healthy_ones() {
     let mut slowest = Duration::ZERO;
     for at in 0..50 {
         let started = Instant::now();
-        let answer = served.post(&format!("beside-{at}"), &session("alice", &["customer"]), &serde_json::json!({})).await;
+        let answer =
+            served.post(&format!("beside-{at}"), &session("alice", &["customer"]), &serde_json::json!({})).await;
         // The member's limit is part of a healthy service.
         assert!([200, 429].contains(&answer.status().as_u16()), "{answer:?}");
         slowest = slowest.max(started.elapsed());
@@ -292,7 +294,8 @@ async fn a_body_that_stops_half_way_is_a_408_and_the_connection_is_closed() {
     let connections = ConnectionSettings::default();
     let request_timeout = Duration::from_millis(500);
     let service = Service::with(Setup { connections, request_timeout, ..Setup::default() }).await;
-    let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n", session("a", &["customer"]));
+    let head =
+        format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n", session("a", &["customer"]));
     let head = format!("{head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{{\"ttl\"");
     let mut stream = connect(&service).await;
     stream.write_all(head.as_bytes()).await.unwrap();

@@ -91,11 +91,9 @@ async fn a_preflight_of_another_page_is_a_204_that_allows_nothing() {
 #[tokio::test]
 async fn an_options_that_is_no_preflight_is_a_question_like_any_other() {
     let service = Service::start().await;
-    for (headers, readable) in [
-        (&[][..], false),
-        (&[("origin", ORIGIN)][..], true),
-        (&[("access-control-request-method", "POST")][..], false),
-    ] {
+    for (headers, readable) in
+        [(&[][..], false), (&[("origin", ORIGIN)][..], true), (&[("access-control-request-method", "POST")][..], false)]
+    {
         for (path, status) in [("/chat-token", 405), ("/live", 405), ("/nowhere", 404)] {
             let seen = sent(&service, Method::OPTIONS, path, headers).await;
             assert_eq!(seen.status, status, "{path} {headers:?}: {seen:?}");

@@ -16,8 +16,8 @@ use usher::session::{IssuerSettings, KeySettings};
 use super::seen::{Seen, raw};
 use super::session_of;
 use crate::support::keys::session;
-use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
 use crate::support::service::{ORIGIN, Service, Setup, app, issuer, serve};
+use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
 
 const MILLIS_300: Duration = Duration::from_millis(300);
 

@@ -230,3 +230,50 @@ fn where_the_runtime_directory_is_not_there_the_temporary_one_is_used() {
     let files = place.files();
     assert!(files.len() == 1 && files[0].starts_with("usher-dev-") && files[0].matches('-').count() == 3, "{files:?}");
 }
+
+#[test]
+fn pages_of_this_machine_may_read_its_answers_and_no_others() {
+    let dev = Dev::start(Place::empty(), &[]);
+    let headers = |origin: &str| {
+        let line = format!("curl -sS -D - -o /dev/null {}/chat-token/grants -H 'Origin: {origin}'", dev.url());
+        run(Command::new("bash").arg("-c").arg(line)).1.to_lowercase()
+    };
+    for origin in ["http://localhost:5173", "http://localhost", "http://127.0.0.1:3000", "http://[::1]:8080"] {
+        assert!(headers(origin).contains(&format!("access-control-allow-origin: {origin}\r\n")), "{origin}");
+    }
+    for origin in [
+        "https://localhost:5173",
+        "http://localhost.evil.example",
+        "http://localhost:80.evil.example",
+        "http://evil.example",
+        "http://127.0.0.1.evil.example:80",
+        "http://localhost:",
+        "null",
+    ] {
+        assert!(!headers(origin).contains("access-control-allow-origin"), "{origin}");
+    }
+}
+
+#[test]
+fn the_operators_listener_is_there_too() {
+    let dev = Dev::start(Place::empty(), &[]);
+    let stdout = dev.running.stdout();
+    let line = stdout.lines().find(|line| line.starts_with("  operator ")).unwrap();
+    let ops = line.split_whitespace().nth(1).unwrap();
+    let (status, words) = paste(&format!("curl -sS {ops}/ready"));
+    assert_eq!((status, &words["status"]), (200, &json!("ready")), "{words}");
+    assert_eq!(paste(&format!("curl -sS {ops}/policy")).1["path"], "the built-in policy");
+}
+
+#[test]
+fn an_edit_of_the_policy_is_seen() {
+    let place = Place::empty();
+    let policy = |channel: &str| format!("version = 1\n[roles.customer.channels]\n{channel:?} = [\"read\"]\n");
+    place.write("config/policy.toml", policy("before"));
+    let dev = Dev::start(place, &[]);
+    let line = dev.curls().pop().unwrap();
+    assert!(paste(&line).1["channels"]["before"].is_object());
+    dev.place.write("config/policy.toml", policy("after"));
+    dev.running.wait_for(|_, stderr| stderr.contains("policy loaded"));
+    assert!(paste(&line).1["channels"]["after"].is_object());
+}

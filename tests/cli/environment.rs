@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use usher::sandbox::{Fault, Times};
+use usher::schema::{Key, Kind};
 
 use super::{Place, Serving, complete, issuer_of};
 use crate::support::{AUDIENCE, SECRET, keys};
@@ -144,4 +145,91 @@ async fn words_for_the_log() {
     let serving = Serving::with(&quiet, &[("USHER__LOG__LEVEL", "debug")]).await;
     serving.payload().await;
     serving.running.wait_for(|_, stderr| stderr.contains("\"event\":\"audit\""));
+}
+
+/// The dotted names of all settings that a variable of their own can set.
+fn names(keys: &'static [Key], prefix: &str, all: &mut Vec<String>) {
+    for key in keys {
+        let name = format!("{prefix}{}", key.name);
+        match &key.kind {
+            Kind::Table(keys) => names(keys, &format!("{name}."), all),
+            _ => all.push(name),
+        }
+    }
+}
+
+#[test]
+fn every_setting_has_a_variable() {
+    let place = Place::with_policy();
+    place.write("token", crate::support::API_TOKEN);
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    place.write("ca.pem", certificate.cert.pem());
+    let issuers = format!("[{}]", issuer_of(&format!("secret = {SECRET:?}")));
+    let values = [
+        ("server.listen", "[::1]:8081"),
+        ("server.max_body", "1MiB"),
+        ("server.header_timeout", "7s"),
+        ("server.keep_alive", "2m"),
+        ("server.request_timeout", "9s"),
+        ("server.max_connections", "77"),
+        ("server.shutdown_delay", "0s"),
+        ("server.shutdown_grace", "1m"),
+        ("ops.listen", "127.0.0.1:9465"),
+        ("cors.allowed_origins", "https://a.example.com,https://*.b.example.com"),
+        ("signalwire.space", "other"),
+        ("signalwire.project_id", "an-id"),
+        ("signalwire.api_token", "PT-x"),
+        ("signalwire.api_token_file", "token"),
+        ("signalwire.allow_http", "true"),
+        ("signalwire.connect_timeout", "1s"),
+        ("signalwire.timeout", "2s"),
+        ("signalwire.ca_file", "ca.pem"),
+        ("session.issuers", &issuers),
+        ("policy.file", "config/policy.toml"),
+        ("policy.narrow", "false"),
+        ("policy.watch", "false"),
+        ("limits.per_member", "off"),
+        ("log.format", "pretty"),
+        ("log.level", "warn"),
+    ];
+    let mut all = Vec::new();
+    names(usher::settings::KEYS, "", &mut all);
+    let given: Vec<_> = values.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(all, given, "a setting without a case");
+    for (name, value) in values {
+        let variable = format!("USHER__{}", name.replace('.', "__").to_uppercase());
+        let complete = super::without(complete("example"), "SIGNALWIRE_API_TOKEN");
+        let complete = if name == "signalwire.api_token_file" {
+            complete
+        } else {
+            super::with(complete, "USHER__SIGNALWIRE__API_TOKEN", "PT-y")
+        };
+        let (code, stdout, stderr) = place.run(&["check"], &super::with(complete.clone(), &variable, value));
+        assert_eq!((code, stderr.as_str()), (0, ""), "{variable}={value}");
+        // What `check` tells shows that the value was taken.
+        for (told, line) in [
+            ("server.listen", "listen      [::1]:8081\n"),
+            ("ops.listen", "operator    127.0.0.1:9465\n"),
+            ("cors.allowed_origins", "origin      https://a.example.com\norigin      https://*.b.example.com\n"),
+            ("signalwire.space", "https://other.signalwire.com/"),
+            ("signalwire.project_id", "project an-id\n"),
+        ] {
+            assert!(name != told || stdout.contains(line), "{variable}: {stdout}");
+        }
+        // And that it is read as what the setting wants: this is what none of them but a text does.
+        if !["signalwire.space", "signalwire.project_id", "signalwire.api_token"].contains(&name) {
+            let (code, _, stderr) = place.run(&["check"], &super::with(complete, &variable, "{"));
+            assert_eq!(code, 3, "{variable}={{: {stderr}");
+            assert!(stderr.contains(&format!("error: {variable}: ")), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_list_is_one() {
+    let place = Place::with_policy();
+    for (value, code) in [("", 0), (" ", 0), ("[]", 0), (",", 3)] {
+        let variables = super::with(complete("example"), "USHER__CORS__ALLOWED_ORIGINS", value);
+        assert_eq!(place.run(&["check"], &variables).0, code, "{value:?}");
+    }
 }

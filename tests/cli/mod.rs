@@ -6,11 +6,14 @@ mod bad_environment;
 mod bad_files;
 mod check;
 mod dev;
-//mod dev;
-//mod dev_refusals;
-//mod dev_session;
+mod drain;
 mod environment;
+mod healthcheck;
 mod layers;
+mod log;
+mod ops;
+mod reload;
+mod sandbox;
 mod secrets;
 mod serve;
 mod shipped;
@@ -139,10 +142,13 @@ impl Serving {
     ) -> Self {
         let running = Running::start(place.command(arguments).envs(variables(&space)));
         running.wait_for(|_, stderr| stderr.contains("listening"));
-        let stderr = running.stderr();
-        let line = stderr.lines().find(|line| line.contains("\"listening\"")).unwrap();
-        let address = serde_json::from_str::<Value>(line).unwrap()["address"].as_str().unwrap().to_owned();
-        Self { running, url: format!("http://{address}"), client: client(), sandbox }
+        let url = opened(&running, "\"listening\"");
+        Self { running, url, client: client(), sandbox }
+    }
+
+    /// The operator's listener.
+    fn ops(&self) -> String {
+        opened(&self.running, "the operator's listener is open")
     }
 
     /// `POST /chat-token` for alice, a customer.
@@ -158,6 +164,13 @@ impl Serving {
         assert_eq!(status, 200, "{answer}\n{}", self.running.stderr());
         self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take()
     }
+}
+
+/// The address in the line of the log that says so.
+fn opened(running: &Running, said: &str) -> String {
+    let stderr = running.stderr();
+    let line = stderr.lines().find(|line| line.contains(said)).unwrap_or_else(|| panic!("{stderr}"));
+    format!("http://{}", serde_json::from_str::<Value>(line).unwrap()["address"].as_str().unwrap())
 }
 
 /// A sandbox that takes the tests' project with this API token, and its address.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use usher::api::{AllowedOrigin, App, Parts};
+use usher::api::{AllowedOrigin, App, Decisions, Parts};
 use usher::limits::{Limits, RateSettings};
 use usher::listener::ConnectionSettings;
 use usher::policy::Policy;
@@ -195,6 +195,6 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
         request_timeout: setup.request_timeout,
         origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
         status,
-        decisions: tokio_util::task::TaskTracker::new(),
+        decisions: Decisions::default(),
     })
 }

@@ -1,0 +1,144 @@
+//! The log on standard error: one line a request, and nothing that anybody sends can forge a line or reach the terminal.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{Place, Serving, complete, with};
+use crate::support::binary::Running;
+use crate::support::keys::{self, Signer};
+
+const POLICY: &str = "version = 1\n[member]\nid = \"{sub|sha256}\"\nstate = { name = \"{name}\" }\n\
+                      client_state = [\"status\"]\n[roles.customer.channels]\n\"a:**\" = [\"read\"]\n";
+
+/// What could end a line, hide one, or speak to a terminal (categories Cc, Cf, Zl, Zp).
+const EVIL: &str = "x\r\n{\"event\":\"audit\",\"forged\":1}\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{200b}\u{ad}\u{feff}\u{e0001}";
+
+fn place() -> Place {
+    let place = Place::empty();
+    place.write("config/policy.toml", POLICY);
+    place
+}
+
+/// Bytes over a connection of their own, until it is closed.
+async fn send(url: &str, request: &[u8]) {
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+}
+
+/// Everything that a client can put something evil into.
+async fn be_evil(url: &str) {
+    let client = super::client();
+    let more = json!({"name": EVIL, "sub": EVIL, "roles": ["customer", EVIL], "jti": EVIL, EVIL: EVIL});
+    let session = Signer::secret().sign(&keys::claims("alice", &["customer"], 3_600, &more));
+    let post = |body: Value| client.post(format!("{url}/chat-token")).bearer_auth(&session).json(&body).send();
+    for body in [
+        json!({}),
+        json!({"channels": {"a:b": {"read": true}}, "state": {"status": EVIL}}),
+        json!({"channels": {EVIL: {"read": true}}}),
+        json!({"channels": {format!("a:{}", "\u{202e}\u{200b}\u{ad}y"): {"read": true}}}),
+        json!({EVIL: EVIL, "mode": EVIL, "member_id": EVIL}),
+    ] {
+        post(body).await.unwrap();
+    }
+    let unknown = Signer::secret().sign_with(&json!({"kid": EVIL, "alg": EVIL, "typ": EVIL}), &json!({"iss": EVIL}));
+    client.post(format!("{url}/chat-token")).bearer_auth(unknown).send().await.unwrap();
+    // Header values may hold tabs and bytes over 127, which are a terminal's too (U+009B).
+    for line in [
+        &b"X-Request-Id: a\tb"[..],
+        b"X-Request-Id: \xc2\x9b31m",
+        b"X-Request-Id: <script>",
+        b"Authorization: Bearer \xc2\x9b31m\t",
+        b"Origin: \xe2\x80\xae\xc2\x9b",
+        b"User-Agent: \xc2\x9b2J",
+        b"Content-Type: \xe2\x80\xa8",
+    ] {
+        let head = [b"POST /chat-token?\x7e HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", line, b"\r\n\r\n"].concat();
+        send(url, &head).await;
+    }
+    send(url, "GET /%1b%0a\u{9b}\u{2028} HTTP/1.1\r\nHost: \u{9b}\r\nConnection: close\r\n\r\n".as_bytes()).await;
+    send(url, b"X-EVIL~!#$ /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+}
+
+/// That every character is one that a terminal shows as it is.
+fn assert_visible(stderr: &str) {
+    for line in stderr.lines() {
+        let hidden = line.chars().find(|character| usher::ops::log::is_invisible(*character));
+        assert_eq!(hidden, None, "{line:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_line_is_one_json_object_and_each_request_has_one() {
+    let serving = Serving::with(&place(), &[]).await;
+    be_evil(&serving.url).await;
+    let (status, _) = serving.ask(&json!({"channels": {"a:b": {"read": true}}})).await;
+    assert_eq!(status, 200);
+    serving.running.wait_for(|_, stderr| stderr.matches("\"answered\"").count() >= 16);
+    let stderr = serving.running.stderr();
+    assert_visible(&stderr);
+    let lines: Vec<Value> = stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    assert!(lines.iter().all(Value::is_object));
+    assert!(!lines.iter().any(|line| line.get("forged").is_some()), "{stderr}");
+    let answered: Vec<_> = lines.iter().filter(|line| line["message"] == "answered").collect();
+    assert_eq!(answered.len(), 16, "one a request: {stderr}");
+    let mut ids: Vec<_> = answered.iter().map(|line| line["request_id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 16);
+    for line in answered {
+        for member in ["timestamp", "level", "method", "route", "status", "took_ms", "address"] {
+            assert!(!line[member].is_null(), "{member}: {line}");
+        }
+        let is_problem = line["status"].as_u64().unwrap() >= 400;
+        assert_eq!(line["code"].is_string(), is_problem, "{line}");
+        assert!(["/chat-token", "other"].contains(&line["route"].as_str().unwrap()), "{line}");
+    }
+    // What was escaped is still what it was.
+    let evil = lines.iter().find(|line| line["subject"] == EVIL);
+    assert!(evil.is_some(), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_a_person_it_is_one_line_a_request_too() {
+    let sandbox = super::sandbox(crate::support::API_TOKEN).await;
+    let variables = with(complete(&sandbox.1), "USHER__LOG__FORMAT", "pretty");
+    let place = place();
+    let address = super::free_address();
+    let variables = with(variables, "USHER__SERVER__LISTEN", &address);
+    let running = Running::start(place.command(&["serve"]).envs(variables));
+    running.wait_for(|_, stderr| stderr.contains("listening"));
+    be_evil(&format!("http://{address}")).await;
+    running.wait_for(|_, stderr| stderr.matches(" answered ").count() >= 15);
+    let stderr = running.stderr();
+    assert_visible(&stderr);
+    assert_eq!(stderr.matches(" answered ").count(), 15, "{stderr}");
+    let line_starts = |line: &str| line.starts_with("20") || line.starts_with("{\"event\":\"audit\",\"time\"");
+    assert!(stderr.lines().all(line_starts), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_once_with_its_causes_and_at_its_level() {
+    let serving = Serving::with(&place(), &[("SIGNALWIRE_SPACE", "http://127.0.0.1:9")]).await;
+    let body = json!({"channels": {"a:b": {"read": true}}});
+    assert_eq!(serving.ask(&body).await.0, 503);
+    let stranger = serving.client.post(format!("{}/chat-token", serving.url)).bearer_auth("a.b.c");
+    assert_eq!(stranger.send().await.unwrap().status(), 401);
+    serving.running.wait_for(|_, stderr| stderr.matches("\"answered\"").count() == 2);
+    let stderr = serving.running.stderr();
+    let lines: Vec<Value> = stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let line = |code: &str| lines.iter().find(|line| line["message"] == "answered" && line["code"] == code).unwrap();
+    let failed = line("upstream_unavailable");
+    assert_eq!(failed["level"], "ERROR");
+    let cause = failed["cause"].as_str().unwrap();
+    assert!(cause.starts_with("SignalWire cannot be reached: ") && cause.contains("refused"), "{cause}");
+    assert_eq!(stderr.matches("cannot be reached").count(), 1, "once: {stderr}");
+    let refused = line("session_invalid");
+    assert_eq!(refused["level"], "INFO");
+    assert!(refused["cause"].as_str().unwrap().contains("header cannot be read"), "{refused}");
+}

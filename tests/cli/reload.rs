@@ -1,0 +1,168 @@
+//! The policy while the service runs: a good file is in force within seconds, a bad one changes nothing.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{Place, Serving};
+use crate::support::service::POLICY;
+
+/// The tests' policy with alice blocked.
+fn blocked() -> String {
+    POLICY.replace("\"mallory\"", "\"mallory\", \"alice\"")
+}
+
+/// Asks until alice is answered so; at most the 5 s that are promised (and a little for a busy machine).
+async fn until(serving: &Serving, status: u16) {
+    let started = Instant::now();
+    loop {
+        let (seen, answer) = serving.ask(&json!({})).await;
+        if seen == status {
+            return;
+        }
+        assert!([200, 403].contains(&seen), "nothing else comes in between: {answer}");
+        assert!(started.elapsed() < Duration::from_secs(8), "still {seen}: {}", serving.running.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn status(serving: &Serving) -> Value {
+    serving.client.get(format!("{}/policy", serving.ops())).send().await.unwrap().json().await.unwrap()
+}
+
+/// Waits until `/policy` is like this.
+async fn status_when(serving: &Serving, what: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let seen = status(serving).await;
+        if what(&seen) {
+            return seen;
+        }
+        assert!(started.elapsed() < Duration::from_secs(8), "{seen}\n{}", serving.running.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn failures(serving: &Serving) -> String {
+    let text = serving.client.get(format!("{}/metrics", serving.ops())).send().await.unwrap().text().await.unwrap();
+    text.lines().find_map(|line| line.strip_prefix("usher_policy_reload_failures_total ")).unwrap().to_owned()
+}
+
+async fn serving(place: &Place, more: &[(&str, &str)]) -> Serving {
+    let ours = [("USHER__OPS__LISTEN", "127.0.0.1:0"), ("USHER__LIMITS__PER_MEMBER", "off")];
+    Serving::with(place, &[&ours, more].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_in_force_however_it_was_made() {
+    let place = Place::with_policy();
+    let serving = serving(&place, &[]).await;
+    until(&serving, 200).await;
+    place.write("config/policy.toml", blocked());
+    until(&serving, 403).await;
+    // As most editors do.
+    place.write("config/.policy.toml.new", POLICY);
+    std::fs::rename(place.path().join("config/.policy.toml.new"), place.path().join("config/policy.toml")).unwrap();
+    until(&serving, 200).await;
+    let seen = status(&serving).await;
+    assert_eq!(seen["sha256"], format!("{:x}", Sha256::digest(POLICY)));
+    assert_eq!(seen["last_error"], json!(null));
+    let stderr = serving.running.stderr();
+    assert_eq!(stderr.matches("\"policy loaded\"").count(), 2, "{stderr}");
+}
+
+/// A Kubernetes `ConfigMap`: the file is a link into a directory that is a link, and that one is swapped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symbolic_link_in_its_path_that_is_swapped_is_a_change() {
+    let place = Place::empty();
+    place.write("mounted/..2026_01/policy.toml", POLICY);
+    place.write("mounted/..2026_02/policy.toml", blocked());
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, place.path().join("mounted").join(name)).unwrap();
+    link("..2026_01", "..data");
+    link("..data/policy.toml", "policy.toml");
+    let serving = serving(&place, &[("USHER__POLICY__FILE", "mounted/policy.toml")]).await;
+    until(&serving, 200).await;
+    link("..2026_02", "..data_tmp");
+    std::fs::rename(place.path().join("mounted/..data_tmp"), place.path().join("mounted/..data")).unwrap();
+    until(&serving, 403).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_no_use_changes_nothing_and_is_loud() {
+    let place = Place::with_policy();
+    let serving = serving(&place, &[]).await;
+    let before = status(&serving).await;
+    assert_eq!(before["path"], "config/policy.toml");
+    assert_eq!(before["last_error"], json!(null));
+    let faulty = POLICY.replace("[\"read\"]", "[\"raed\"]").replace("{sub}", "{ sub }");
+    let cases: [(&str, Option<&[u8]>, &[&str]); 4] = [
+        ("two faults", Some(faulty.as_bytes()), &["config/policy.toml:7:", "config/policy.toml:8:"]),
+        ("no text", Some(b"version = 1 # \xff\n"), &["config/policy.toml: it cannot be read: "]),
+        ("empty", Some(b""), &["config/policy.toml:1:1: "]),
+        ("gone", None, &["config/policy.toml: it cannot be read: "]),
+    ];
+    for (count, (case, content, said)) in cases.into_iter().enumerate() {
+        match content {
+            Some(content) => place.write("config/policy.toml", content),
+            None => std::fs::remove_file(place.path().join("config/policy.toml")).unwrap(),
+        }
+        let is_told = |seen: &Value| {
+            let faults = seen["last_error"]["faults"].as_array().cloned().unwrap_or_default();
+            said.iter().all(|said| faults.iter().any(|fault| fault.as_str().unwrap().starts_with(said)))
+                && seen["last_error"]["at"].is_string()
+        };
+        let seen = status_when(&serving, is_told).await;
+        for member in ["path", "sha256", "loaded_at"] {
+            assert_eq!(seen[member], before[member], "{case}: what is in force stays");
+        }
+        assert_eq!(failures(&serving).await, (count + 1).to_string(), "{case}");
+        assert_eq!(serving.ask(&json!({})).await.0, 200, "{case}");
+        let ready = serving.client.get(format!("{}/ready", serving.url)).send().await.unwrap();
+        assert_eq!(ready.status(), 200, "{case}");
+    }
+    let lines = serving.running.stderr();
+    let loud = lines.lines().filter(|line| line.contains("the one in force stays") && line.contains("\"ERROR\""));
+    assert_eq!(loud.count(), 4, "{lines}");
+
+    place.write("config/policy.toml", blocked());
+    until(&serving, 403).await;
+    assert_eq!(status(&serving).await["last_error"], json!(null), "mended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_watching_it_is_read_again_on_sighup_alone() {
+    let place = Place::with_policy();
+    let serving = serving(&place, &[("USHER__POLICY__WATCH", "false")]).await;
+    place.write("config/policy.toml", blocked());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(serving.ask(&json!({})).await.0, 200);
+    serving.running.signal("HUP");
+    until(&serving, 403).await;
+    // Also where nothing has changed, so that whoever asks for it sees that it was done.
+    let before = status(&serving).await;
+    serving.running.signal("HUP");
+    status_when(&serving, |seen| seen["loaded_at"] != before["loaded_at"]).await;
+    place.write("config/policy.toml", "version = 2\n");
+    serving.running.signal("HUP");
+    status_when(&serving, |seen| !seen["last_error"].is_null()).await;
+    assert_eq!(serving.ask(&json!({})).await.0, 403, "what was in force");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_is_not_waited_for() {
+    let place = Place::with_policy();
+    let serving = serving(&place, &[]).await;
+    let path = place.path().join("config/policy.toml");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let is_told = |seen: &Value| seen["last_error"]["faults"][0].as_str().is_some_and(|text| text.contains("no file"));
+    status_when(&serving, is_told).await;
+    std::fs::remove_dir(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    std::fs::remove_file(&path).unwrap();
+    place.write("config/policy.toml", blocked());
+    until(&serving, 403).await;
+}
