@@ -406,3 +406,21 @@ fn the_policies_in_the_docs_are_policies() {
         }
     }
 }
+
+#[test]
+fn what_the_docs_point_to_is_there() {
+    let repository = root().join("..");
+    let pages = std::fs::read_dir(repository.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut links = 0;
+    for page in pages.chain(["README.md", "config/compose/README.md"].map(|page| repository.join(page))) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.starts_with("http") {
+                links += 1;
+                let path = page.parent().unwrap().join(target.split('#').next().unwrap());
+                assert!(path.exists(), "{} points to {target}", page.display());
+            }
+        }
+    }
+    assert!(links > 20, "the links are found");
+}

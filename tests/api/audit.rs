@@ -53,6 +53,16 @@ const MEMBERS: [&str; 26] = [
     "upstream_status",
 ];
 
+#[test]
+fn every_member_is_explained_in_the_docs() {
+    let docs = include_str!("../../docs/logging.md");
+    let table = docs.split("## The audit event").nth(1).unwrap();
+    let rows: String = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()).collect();
+    for member in MEMBERS {
+        assert!(rows.contains(member), "{member}: {rows}");
+    }
+}
+
 fn hex(text: &str) -> String {
     format!("{:x}", Sha256::digest(text))
 }

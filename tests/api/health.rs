@@ -39,7 +39,7 @@ async fn a_service_with_keys_is_live_and_ready() {
 async fn without_any_key_it_is_live_and_not_ready_and_does_not_say_why() {
     let issuers = vec![without_keys("secretalias", ISSUER)];
     let policy = "version = 1\n[roles.a.channels]\n\"x\" = [\"read\"]\n".to_owned();
-    let service = Service::with(Setup { issuers, policy, ..Setup::default() }).await;
+    let service = Service::with(Setup { policy, issuers, ..Setup::default() }).await;
     assert_eq!(asked(&service, Method::GET, "/live").await.status, 200);
     let seen = asked(&service, Method::GET, "/ready").await;
     seen.assert_problem("no keys", Code::NotReady);

@@ -21,15 +21,16 @@ async fn text(serving: &Serving, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// Every series and its value.
-async fn metrics(serving: &Serving) -> BTreeMap<String, f64> {
+/// Every series and its value, of which whole numbers are enough.
+async fn metrics(serving: &Serving) -> BTreeMap<String, i64> {
     let (status, text) = text(serving, "/metrics").await;
     assert_eq!(status, 200);
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines
         .map(|line| {
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
-            (series.to_owned(), value.parse().unwrap_or_else(|_| panic!("{line}")))
+            let whole = value.split('.').next().unwrap();
+            (series.to_owned(), whole.parse().unwrap_or_else(|_| panic!("{line}")))
         })
         .collect()
 }
@@ -64,20 +65,21 @@ async fn every_series_is_there_from_the_start_at_0() {
         wanted.push(requests(route, code.status().as_u16(), code.as_str()));
     }
     for series in wanted {
-        assert_eq!(seen.get(&series), Some(&0.0), "{series}");
+        assert_eq!(seen.get(&series), Some(&0), "{series}");
     }
-    assert_eq!(seen["usher_session_keys{issuer=\"app\"}"], 1.0);
-    assert_eq!(seen[&format!("usher_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))], 1.0);
-    #[expect(clippy::cast_precision_loss, reason = "seconds")]
-    let age = keys::now() as f64 - seen["usher_policy_loaded_timestamp_seconds"];
-    assert!((-1.0..60.0).contains(&age), "{age}");
+    assert_eq!(seen["usher_session_keys{issuer=\"app\"}"], 1);
+    assert_eq!(seen[&format!("usher_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))], 1);
+    let age = keys::now() - seen["usher_policy_loaded_timestamp_seconds"];
+    assert!((0..60).contains(&age), "{age}");
     let (_, text) = text(&serving, "/metrics").await;
     let names: std::collections::BTreeSet<_> = seen.keys().map(|series| series.split('{').next().unwrap()).collect();
+    let docs = include_str!("../../docs/operating.md");
     for name in names {
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         for line in [format!("# TYPE {family} "), format!("# HELP {family} ")] {
             assert_eq!(text.matches(&line).count(), 1, "{line}");
         }
+        assert!(docs.contains(&format!("\n| `{family}` | ")), "{family} is not in docs/operating.md");
     }
 }
 
@@ -96,16 +98,16 @@ async fn what_happens_is_counted_and_names_nobody() {
     assert_eq!(request(Method::GET, "/chat-token/grants").bearer_auth(bearer).send().await.unwrap().status(), 403);
     let seen = metrics(&serving).await;
     for (series, value) in [
-        (requests("/chat-token", 200, ""), 1.0),
-        (requests("/chat-token", 403, "channels_denied"), 1.0),
-        (requests("/chat-token/grants", 403, "session_revoked"), 1.0),
-        (requests("other", 404, "not_found"), 2.0),
-        ("usher_request_seconds_count{route=\"/chat-token\"}".to_owned(), 2.0),
-        ("usher_upstream_seconds_count{outcome=\"minted\"}".to_owned(), 1.0),
-        ("usher_decisions_total{outcome=\"granted\"}".to_owned(), 1.0),
-        ("usher_decisions_total{outcome=\"denied\"}".to_owned(), 1.0),
-        ("usher_upstream_in_flight".to_owned(), 0.0),
-        ("usher_requests_in_flight".to_owned(), 0.0),
+        (requests("/chat-token", 200, ""), 1),
+        (requests("/chat-token", 403, "channels_denied"), 1),
+        (requests("/chat-token/grants", 403, "session_revoked"), 1),
+        (requests("other", 404, "not_found"), 2),
+        ("usher_request_seconds_count{route=\"/chat-token\"}".to_owned(), 2),
+        ("usher_upstream_seconds_count{outcome=\"minted\"}".to_owned(), 1),
+        ("usher_decisions_total{outcome=\"granted\"}".to_owned(), 1),
+        ("usher_decisions_total{outcome=\"denied\"}".to_owned(), 1),
+        ("usher_upstream_in_flight".to_owned(), 0),
+        ("usher_requests_in_flight".to_owned(), 0),
     ] {
         assert_eq!(seen[&series], value, "{series}");
     }
@@ -133,7 +135,7 @@ async fn calls_to_signalwire_are_told_apart_by_how_they_ended() {
         serving.sandbox.fail(fault, Times::Always);
         assert!(serving.ask(&json!({})).await.0 >= 500, "{outcome}");
         serving.sandbox.heal();
-        assert_eq!(metrics(&serving).await[&series], before + 1.0, "{outcome}");
+        assert_eq!(metrics(&serving).await[&series], before + 1, "{outcome}");
     }
 }
 
@@ -148,13 +150,13 @@ async fn ready_says_in_words_what_does_not_work() {
     let reason = words["reasons"][0].as_str().unwrap();
     assert!(reason.contains("`app`") && reason.contains("https://other.example.com/"), "{reason}");
     assert_eq!(words["reasons"].as_array().unwrap().len(), 1);
-    assert_eq!(metrics(&both).await["usher_session_keys{issuer=\"app\"}"], 1.0, "of one alias together");
+    assert_eq!(metrics(&both).await["usher_session_keys{issuer=\"app\"}"], 1, "of one alias together");
 
     let (_place, none) = serving(&[("USHER__SESSION__ISSUERS", &format!("[{without}]"))]).await;
     let (status, words) = text(&none, "/ready").await;
     assert_eq!(status, 503);
     assert!(words.contains("not_ready") && words.contains("https://other.example.com/"), "{words}");
-    assert_eq!(metrics(&none).await["usher_session_keys{issuer=\"app\"}"], 0.0);
+    assert_eq!(metrics(&none).await["usher_session_keys{issuer=\"app\"}"], 0);
     assert_eq!(text(&none, "/live").await.0, 200);
 }
 
