@@ -1,6 +1,6 @@
 //! The image and the composition as an operator uses them: really built, really run, asked from outside.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::path::Path;
 use std::process::Command;

@@ -88,6 +88,9 @@ async fn a_symbolic_link_in_its_path_that_is_swapped_is_a_change() {
     until(&serving, 403).await;
 }
 
+/// A case, the file's content if it is there, and how each fault begins.
+type Case = (&'static str, Option<Vec<u8>>, &'static [&'static str]);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_no_use_changes_nothing_and_is_loud() {
     let place = Place::with_policy();
@@ -96,10 +99,10 @@ async fn a_file_of_no_use_changes_nothing_and_is_loud() {
     assert_eq!(before["path"], "config/policy.toml");
     assert_eq!(before["last_error"], json!(null));
     let faulty = POLICY.replace("[\"read\"]", "[\"raed\"]").replace("{sub}", "{ sub }");
-    let cases: [(&str, Option<&[u8]>, &[&str]); 4] = [
-        ("two faults", Some(faulty.as_bytes()), &["config/policy.toml:7:", "config/policy.toml:8:"]),
-        ("no text", Some(b"version = 1 # \xff\n"), &["config/policy.toml: it cannot be read: "]),
-        ("empty", Some(b""), &["config/policy.toml:1:1: "]),
+    let cases: [Case; 4] = [
+        ("two faults", Some(faulty.into_bytes()), &["config/policy.toml:7:", "config/policy.toml:8:"]),
+        ("no text", Some(b"version = 1 # \xff\n".to_vec()), &["config/policy.toml: it cannot be read: "]),
+        ("empty", Some(Vec::new()), &["config/policy.toml:1:1: "]),
         ("gone", None, &["config/policy.toml: it cannot be read: "]),
     ];
     for (count, (case, content, said)) in cases.into_iter().enumerate() {
