@@ -53,6 +53,10 @@ fn check(is_json: bool, length: Option<u64>, max: usize) -> Result<(), Problem> 
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(one), None) = (types.next(), types.next()) else { return false };
-    let essence = one.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json") && !headers.contains_key(CONTENT_ENCODING)
+    is_json_type(one.to_str().unwrap_or_default()) && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// `application/json`, parameters ignored.
+pub(super) fn is_json_type(text: &str) -> bool {
+    text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }

@@ -33,7 +33,7 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let policy = app.policy(); // one policy for the whole request
-    let session = app.session(&head.headers, &policy)?;
+    let session = app.session(&head, &policy).await?;
     let mut audit = begin_audit(&app, &context, &policy, &session);
     match decide(&app, &context, &policy, &session, &head, body, &mut audit).await {
         Ok(granted) => mint(app, context, granted, audit).await,

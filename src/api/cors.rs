@@ -7,23 +7,41 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::cookie::CookieSettings;
 use super::origin::AllowedOrigins;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("Authorization, Content-Type, X-Request-Id, traceparent, tracestate");
+const HEADERS: &str = "Authorization, Content-Type, X-Request-Id, traceparent, tracestate";
 const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, Retry-After");
 /// In seconds: the longest that any browser keeps a preflight's answer for less than a day.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
+/// Who may read answers, and what they may send.
+pub(super) struct Sharing {
+    origins: AllowedOrigins,
+    headers: HeaderValue,
+    /// Whether a browser may send the session's cookie along.
+    credentials: bool,
+}
+
+impl Sharing {
+    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>) -> Arc<Self> {
+        let guard = cookie.and_then(CookieSettings::guard_header);
+        let headers = guard.map(|guard| HeaderValue::try_from(format!("{HEADERS}, {guard}")));
+        let headers = headers.and_then(Result::ok).unwrap_or(HeaderValue::from_static(HEADERS));
+        Arc::new(Self { origins, headers, credentials: cookie.is_some() })
+    }
+}
+
 /// Answers preflights, and says of every other answer who may read it.
-pub(super) async fn share(State(origins): State<Arc<AllowedOrigins>>, request: Request, next: Next) -> Response {
-    let allowed = allowed_origin(request.headers(), &origins);
+pub(super) async fn share(State(sharing): State<Arc<Sharing>>, request: Request, next: Next) -> Response {
+    let allowed = allowed_origin(request.headers(), &sharing.origins);
     let is_preflight = is_preflight(&request);
     let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
@@ -31,9 +49,12 @@ pub(super) async fn share(State(origins): State<Arc<AllowedOrigins>>, request: R
     headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = allowed {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if sharing.credentials {
+            headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
         if is_preflight {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, sharing.headers.clone());
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         } else {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);

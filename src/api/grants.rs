@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
 use serde::Serialize;
 
 use super::problem::Problem;
@@ -17,10 +16,11 @@ use crate::policy::{Overview, PatternRights};
 pub(super) async fn get(
     State(app): State<App>,
     Extension(context): Extension<Context>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
     let policy = app.policy();
-    let session = app.session(&headers, &policy)?;
+    let (head, _) = request.into_parts();
+    let session = app.session(&head, &policy).await?;
     let member = policy.member(session.facts())?;
     app.0.limits.admit(&member)?;
     let overview = policy.overview(session.facts(), context.latest_mint())?;

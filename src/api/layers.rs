@@ -19,6 +19,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::code::Code;
+use super::cors::Sharing;
 use super::problem::{Problem, Told};
 use super::{App, Context, cors, routes};
 
@@ -32,7 +33,7 @@ pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router {
     // A page sets its own; nothing else does.
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    let origins = Arc::new(app.0.origins.clone());
+    let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref());
     // Around the routes as a whole, so that no router has a word in what a layer answers. The first is the innermost.
     Router::new()
         .fallback_service(routes)
@@ -42,7 +43,7 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
             Problem::new(Code::InternalError).into_response()
         }))
         .layer(middleware::from_fn(write_problems))
-        .layer(middleware::from_fn_with_state(origins, cors::share))
+        .layer(middleware::from_fn_with_state(sharing, cors::share))
         .layer(header(CACHE_CONTROL, "no-store"))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))

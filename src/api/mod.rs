@@ -7,6 +7,7 @@
 //! cors.rs           who may read the answers, in a browser
 //! origin.rs         the origins that may, as an operator writes them
 //! credential.rs     headers → a Session, or a guest
+//! cookie.rs         the session's cookie, and what guards it
 //! body.rs           a body → a Draft of a request
 //! chat_token.rs     POST /chat-token, the whole story
 //! grants.rs         GET /chat-token/grants
@@ -19,6 +20,7 @@
 mod body;
 mod chat_token;
 mod code;
+mod cookie;
 mod cors;
 mod credential;
 mod grants;
@@ -46,6 +48,7 @@ use crate::session::Verifier;
 use crate::signalwire::Client;
 
 pub use code::{Code, Row};
+pub use cookie::{CookieFault, CookieSettings};
 pub use layers::Guard;
 pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
@@ -74,6 +77,8 @@ pub struct Parts {
     pub request_timeout: Duration,
     /// The origins whose pages may read answers.
     pub origins: AllowedOrigins,
+    /// The session's cookie, if there is one.
+    pub cookie: Option<CookieSettings>,
     /// What the operator can ask.
     pub status: Arc<Status>,
     /// Decisions that have begun.
@@ -117,6 +122,12 @@ impl App {
     pub fn replace_policy(&self, policy: Policy) {
         self.0.status.policy_loaded(policy.sha256());
         self.0.policy.store(Arc::new(policy));
+    }
+
+    /// Whose sessions are taken.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.0.verifier
     }
 
     /// What the operator can ask.

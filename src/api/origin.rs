@@ -64,6 +64,12 @@ impl FromIterator<AllowedOrigin> for AllowedOrigins {
 }
 
 impl AllowedOrigin {
+    /// Whether it is a single origin and no family of them.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        matches!(self.0, Rule::Exact(_))
+    }
+
     /// Reads `https://app.example.com`, or `https://*.preview.example.com` for every single label in that place.
     ///
     /// # Errors

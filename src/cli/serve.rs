@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
@@ -12,11 +13,14 @@ use super::{Failure, block_on};
 use crate::api::{App, Decisions, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
-use crate::ops::log;
+use crate::ops::{clock, log};
 use crate::service::{self, Lifetime, PolicyFile, Service, Signals};
 use crate::session::Verifier;
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{BuildFault, Client};
+
+/// How long the start waits for keys behind URLs. A provider that takes longer is waited for while serving.
+const FIRST_FETCH: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -44,7 +48,8 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         };
         service::raise_open_files(settings.server.connections.max_connections);
         let status = service::status(&policy_file.name(), &policy, &verifier);
-        let _kept_fresh = verifier.fetch_keys().await.map_err(|error| Failure::failed(causes(&error)))?;
+        let fetched = verifier.fetch_keys(clock::now, FIRST_FETCH).await;
+        let _kept_fresh = fetched.map_err(|error| Failure::failed(causes(&error)))?;
         let app = App::new(Parts {
             policy: ArcSwap::from_pointee(policy),
             verifier,
@@ -54,6 +59,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             max_body: settings.server.max_body,
             request_timeout: settings.server.request_timeout,
             origins: settings.origins,
+            cookie: settings.cookie,
             status,
             decisions: Decisions::default(),
         });
@@ -84,8 +90,9 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, Failure> {
-    Verifier::open(settings.issuers.clone()).map_err(|faults| {
+    let verifier = Verifier::open(settings.issuers.clone()).map_err(|faults| {
         let told: Vec<_> = faults.iter().map(|fault| format!("error: {fault}")).collect();
         Failure::wrong(told.join("\n\n"))
-    })
+    })?;
+    Ok(if settings.remember { verifier.remembering() } else { verifier })
 }

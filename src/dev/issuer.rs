@@ -64,6 +64,8 @@ impl DevIssuer {
             leeway: Duration::from_secs(30),
             max_age: None,
             outlive: Duration::ZERO,
+            keys_max_stale: Duration::from_hours(24),
+            allow_http: false,
         }
     }
 

@@ -115,6 +115,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         max_body: 256 * 1024,
         request_timeout: Duration::from_secs(15),
         origins: AllowedOrigins::loopback(),
+        cookie: None,
         status,
         decisions: Decisions::default(),
     });

@@ -132,10 +132,15 @@ impl Metrics {
         self.policy_reload_failures.increment(1);
     }
 
-    /// How many keys of an issuer can verify.
-    pub fn session_keys(&self, issuer: &str, keys: u32) {
-        let key = Key::from_parts("usher_session_keys", vec![Label::new("issuer", issuer.to_owned())]);
-        self.recorder.register_gauge(&key, &METADATA).set(f64::from(keys));
+    /// How many keys of an issuer can verify, and for how many seconds they cannot be had anew.
+    #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+    pub fn session_keys(&self, issuer: &str, usable: usize, failing_for: i64) {
+        for (name, value) in
+            [("usher_session_keys", usable as f64), ("usher_session_keys_failing_seconds", failing_for as f64)]
+        {
+            let key = Key::from_parts(name, vec![Label::new("issuer", issuer.to_owned())]);
+            self.recorder.register_gauge(&key, &METADATA).set(value);
+        }
     }
 
     /// All of them in the Prometheus text format, version 0.0.4.
@@ -180,6 +185,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("usher_requests_in_flight", "Requests that are being answered"),
         ("usher_upstream_in_flight", "Calls to SignalWire that are under way"),
         ("usher_session_keys", "Keys that can verify sessions, by issuer"),
+        ("usher_session_keys_failing_seconds", "For how long an issuer's keys cannot be had anew; 0 while they can"),
         ("usher_policy_loaded_timestamp_seconds", "When the policy in force was loaded, in seconds since 1970"),
     ] {
         recorder.describe_gauge(name(gauge), None, about.into());

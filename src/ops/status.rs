@@ -1,6 +1,7 @@
 //! What an operator can ask of the running service: whether it is ready and why not, which policy is in force, what was
 //! counted. Others write it down here; must not know where it comes from.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,6 +33,8 @@ pub struct IssuerKeys {
     pub issuer: String,
     /// How many.
     pub usable: usize,
+    /// For how many seconds they cannot be had anew; 0 while they can.
+    pub failing_for: i64,
 }
 
 /// Whether sessions can be served now.
@@ -56,6 +59,19 @@ pub struct PolicyStatus {
 struct PolicyError {
     at: String,
     faults: Vec<String>,
+}
+
+impl IssuerKeys {
+    /// What does not work, if anything.
+    fn in_words(&self) -> Option<String> {
+        let Self { alias, issuer, usable, failing_for } = self;
+        let who = format!("issuer `{alias}` ({issuer})");
+        match (usable, failing_for) {
+            (0, _) => Some(format!("{who} has no usable key: its sessions get 503 session_keys_unavailable")),
+            (_, 0) => None,
+            (_, seconds) => Some(format!("{who}: new keys cannot be had for {seconds} s, the last good ones serve on")),
+        }
+    }
 }
 
 impl PolicyStatus {
@@ -112,10 +128,7 @@ impl Status {
         if is_draining {
             reasons.push("draining: the service was told to stop".to_owned());
         }
-        let without = issuers.iter().filter(|issuer| issuer.usable == 0);
-        reasons.extend(without.map(|IssuerKeys { alias, issuer, .. }| {
-            format!("issuer `{alias}` ({issuer}) has no usable key: its sessions get 503 session_keys_unavailable")
-        }));
+        reasons.extend(issuers.iter().filter_map(IssuerKeys::in_words));
         let has_keys = issuers.iter().any(|issuer| issuer.usable > 0);
         Readiness { is_ready: has_keys && !is_draining, reasons }
     }
@@ -144,12 +157,15 @@ impl Status {
     /// The metrics as Prometheus text, those that are looked up only when asked for included.
     #[must_use]
     pub fn metrics_text(&self) -> String {
-        let mut by_alias = std::collections::BTreeMap::<String, usize>::new();
+        // Two issuers may share an alias.
+        let mut by_alias = BTreeMap::<String, (usize, i64)>::new();
         for issuer in (self.issuers)() {
-            *by_alias.entry(issuer.alias).or_default() += issuer.usable;
+            let (usable, failing_for) = by_alias.entry(issuer.alias).or_default();
+            *usable += issuer.usable;
+            *failing_for = issuer.failing_for.max(*failing_for);
         }
-        for (alias, usable) in by_alias {
-            self.metrics.session_keys(&alias, u32::try_from(usable).unwrap_or(u32::MAX));
+        for (alias, (usable, failing_for)) in by_alias {
+            self.metrics.session_keys(&alias, usable, failing_for);
         }
         self.metrics.requests_in_flight(self.requests_in_flight());
         self.metrics.render()

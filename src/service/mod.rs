@@ -3,13 +3,17 @@
 //!
 //! ```text
 //! open_files.rs   how many connections the system lets us have
-//! policy_file.rs  the policy's file: read, compiled, read again when it changes
+//! files.rs        the files that a running service follows
+//! policy_file.rs  the policy's file: compiled, and compiled again when it changes
+//! watched.rs      a file that is looked at again and again
 //! signals.rs      SIGTERM and SIGINT to stop, SIGHUP to read again
 //! ```
 
+mod files;
 mod open_files;
 mod policy_file;
 mod signals;
+mod watched;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,11 +25,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::files::Files;
 use crate::api::{App, Guard, metric_series};
 use crate::listener::{self, ConnectionSettings};
 use crate::ops::{self, IssuerKeys, Metrics, PolicyStatus, Status, clock};
 use crate::policy::Policy;
-use crate::session::Verifier;
+use crate::session::{KeyStatus, Verifier};
 
 pub use open_files::raise_open_files;
 pub use policy_file::{PolicyFile, Unusable};
@@ -33,8 +38,8 @@ pub use signals::{Reload, Signals, Stop};
 
 /// How often the metrics' histograms are gathered.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// How long the operator's listener may take to finish when all else has.
-const OPS_GRACE: Duration = Duration::from_secs(1);
+/// How long the last words may take when all else has finished.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What the operator's connections may take.
 const OPS: ConnectionSettings = ConnectionSettings {
     header_timeout: Duration::from_secs(5),
@@ -101,12 +106,8 @@ pub fn status(path: &str, policy: &Policy, verifier: &Arc<Verifier>) -> Arc<Stat
     let policy = PolicyStatus::loaded(path.to_owned(), policy.sha256(), clock::now());
     let verifier = Arc::clone(verifier);
     let keys = move || {
-        let row = |(alias, issuer, usable): (&str, &str, usize)| IssuerKeys {
-            alias: alias.to_owned(),
-            issuer: issuer.to_owned(),
-            usable,
-        };
-        verifier.usable_keys().into_iter().map(row).collect()
+        let row = |KeyStatus { alias, issuer, usable, failing_for }| IssuerKeys { alias, issuer, usable, failing_for };
+        verifier.key_status(clock::now()).into_iter().map(row).collect()
     };
     Arc::new(Status::new(Metrics::new(&routes, &upstream), policy, keys))
 }
@@ -125,9 +126,8 @@ impl Service {
         // Ended with this function, however it ends.
         let mut background = JoinSet::new();
         background.spawn(keep_up(Arc::clone(status)));
-        if let Some(policy) = policy {
-            background.spawn(policy.keep(app.clone(), lifetime.watch, reload));
-        }
+        let files = Files::of(&app, policy, lifetime.watch);
+        background.spawn(files.follow(app.clone(), reload));
         let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());
         if let Some(ops) = ops {
             let router = ops::router(Arc::clone(status));
@@ -160,11 +160,12 @@ impl Service {
         };
         // Only a request is cut off, not a connection without one.
         let ended = ended.or_else(|cut_off| if app.is_idle() { Ok(()) } else { Err(cut_off) });
-        app.cut_off().await;
+        // Whoever reads the log may have stopped reading; that must not keep us.
+        let _ = timeout(LAST_WORDS, app.cut_off()).await;
         ops_draining.cancel();
         observed.close();
         if ended.is_ok() {
-            let _ = timeout(OPS_GRACE, observed.wait()).await;
+            let _ = timeout(LAST_WORDS, observed.wait()).await;
         }
         ended
     }

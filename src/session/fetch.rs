@@ -1,54 +1,132 @@
-//! A JWK Set by URL: fetched before it is needed and kept fresh. Must not know tokens; nothing is ever fetched because a
-//! token says so.
+//! What an issuer publishes, by HTTP: bounded in size and time, never redirected, never because a token says so. Must not
+//! know tokens.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
+use reqwest::header::CACHE_CONTROL;
+use url::{Host, Url};
 
+use super::discovery::discover;
 use super::key::Algorithm;
-use super::keys::{KeySet, KeyStore, tell_left_out};
-use crate::chat::causes;
+use super::keys::KeySet;
+use super::settings::{IssuerSettings, KeySettings};
 
-/// How often a set is fetched again.
-const REFRESH: Duration = Duration::from_mins(5);
-/// How long after a failure.
-const RETRY: Duration = Duration::from_secs(10);
-/// How long one fetch may take.
+/// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer that is read.
 const MAX_BYTES: usize = 1 << 20;
+/// How long keys are fresh, where the issuer does not say.
+const FRESH_FOR: Duration = Duration::from_mins(5);
+/// The least and the most that an issuer can say.
+const FRESH_FOR_BOUNDS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hours(24));
 
-/// Keeps one issuer's keys fresh.
+/// Fetches one issuer's keys.
 pub(super) struct Fetcher {
-    pub(super) issuer: String,
-    pub(super) url: Url,
-    pub(super) algorithms: Vec<Algorithm>,
-    pub(super) store: Arc<KeyStore>,
-    http: reqwest::Client,
+    issuer: String,
+    algorithms: Vec<Algorithm>,
+    allow_http: bool,
+    place: Place,
+    http: Http,
 }
 
+/// Where the keys are.
+enum Place {
+    Known(Url),
+    /// Where the issuer's metadata says; the last that it said.
+    Discovered(Option<Url>),
+}
+
+/// Keys that were fetched.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) keys: KeySet,
+    /// The keys that are of no use, and why.
+    pub(super) left_out: Vec<String>,
+    /// When to fetch them again.
+    pub(super) fresh_for: Duration,
+    /// Why it is not known where they are now, so that the place before was asked.
+    pub(super) undiscovered: Option<FetchError>,
+}
+
+/// Why they cannot be had.
 #[derive(Debug, thiserror::Error)]
-enum FetchError {
-    #[error("it cannot be fetched")]
-    Http(#[from] reqwest::Error),
-    #[error("it answered {0}")]
-    Status(u16),
-    #[error("its answer is over 1 MiB")]
-    TooLarge,
+pub(super) enum FetchError {
+    #[error("{url} cannot be fetched")]
+    Http { url: Url, source: reqwest::Error },
+    #[error("{url} answered {status}")]
+    Status { url: Url, status: u16 },
+    #[error("{0} answered with over 1 MiB")]
+    TooLarge(Url),
     #[error("{0}")]
     NotJwks(String),
-    #[error("it holds no key that can be used")]
-    Empty,
+    #[error("its JWK Set holds no key that can be used{0}")]
+    Empty(String),
+    #[error("its `issuer` is no URL, so there is nowhere to discover anything: give jwks_url")]
+    NoIssuerUrl,
+    #[error("its metadata cannot be read: {0}")]
+    NotMetadata(String),
+    #[error("its metadata is another issuer's: `issuer` there is not exactly the one that is configured")]
+    OtherIssuer,
+    #[error("its metadata names no `jwks_uri`")]
+    NoJwksUri,
+    #[error("its metadata names a `jwks_uri` that is plain http:// beyond loopback")]
+    Insecure,
 }
 
 impl Fetcher {
-    pub(super) fn new(
-        issuer: &str,
-        url: &Url,
-        algorithms: &[Algorithm],
-        store: Arc<KeyStore>,
-    ) -> Result<Self, reqwest::Error> {
+    /// For an issuer whose keys are behind a URL; none for another.
+    ///
+    /// # Errors
+    /// Where no TLS client can be had, as on a machine without CA certificates.
+    pub(super) fn new(settings: &IssuerSettings) -> Result<Option<Self>, reqwest::Error> {
+        let (place, url) = match &settings.keys {
+            KeySettings::JwksUrl(url) => (Place::Known(url.clone()), Some(url.clone())),
+            KeySettings::Discovery => (Place::Discovered(None), Url::parse(&settings.issuer).ok()),
+            _ => return Ok(None),
+        };
+        Ok(Some(Self {
+            issuer: settings.issuer.clone(),
+            algorithms: settings.algorithms.clone(),
+            allow_http: settings.allow_http,
+            place,
+            http: Http::new(url.as_ref())?,
+        }))
+    }
+
+    /// Fetches the keys once.
+    pub(super) async fn fetch(&mut self) -> Result<Fetched, FetchError> {
+        let mut undiscovered = None;
+        let url = match &mut self.place {
+            Place::Known(url) => url.clone(),
+            Place::Discovered(last) => match discover(&self.http, &self.issuer, self.allow_http).await {
+                Ok(url) => last.insert(url).clone(),
+                // A provider's bad day: its keys may still be where they were.
+                Err(error) => {
+                    let Some(last) = last.clone() else { return Err(error) };
+                    undiscovered = Some(error);
+                    last
+                }
+            },
+        };
+        let answer = self.http.get(&url).await?;
+        let (keys, left_out) = KeySet::from_jwks(&answer.body, &self.algorithms).map_err(FetchError::NotJwks)?;
+        if keys.is_empty() {
+            return Err(FetchError::Empty(left_out.iter().flat_map(|why| ["; ", why]).collect()));
+        }
+        Ok(Fetched { keys, left_out, fresh_for: answer.fresh_for, undiscovered })
+    }
+}
+
+/// A client that follows no redirect and reads no more than it must.
+pub(super) struct Http(reqwest::Client);
+
+pub(super) struct Answer {
+    pub(super) body: Vec<u8>,
+    fresh_for: Duration,
+}
+
+impl Http {
+    fn new(url: Option<&Url>) -> Result<Self, reqwest::Error> {
         let builder = reqwest::ClientBuilder::new()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -56,54 +134,80 @@ impl Fetcher {
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT);
         // Without TLS no CA bundle is needed, and none has to be there.
-        let builder = if url.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
-        Ok(Self {
-            issuer: issuer.to_owned(),
-            url: url.clone(),
-            algorithms: algorithms.to_vec(),
-            store,
-            http: builder.build()?,
-        })
+        let is_plain = url.is_some_and(|url| url.scheme() == "http");
+        let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
+        builder.build().map(Self)
     }
 
-    /// Fetches once; a failure is told and keeps what was. Whether it went well.
-    pub(super) async fn refresh(&self) -> bool {
-        match self.fetch().await {
-            Ok((keys, left_out)) => {
-                tell_left_out(&self.issuer, &left_out);
-                tracing::info!(issuer = self.issuer, keys = keys.len(), "session keys fetched");
-                self.store.replace(keys);
-                true
-            }
-            Err(error) => {
-                let causes = causes(&error);
-                tracing::error!(issuer = self.issuer, url = %self.url, "the session keys cannot be had: {causes}");
-                false
-            }
-        }
-    }
-
-    /// Fetches for ever, from some time after a first [`Fetcher::refresh`] that went `well`.
-    pub(super) async fn keep_fresh(self, mut well: bool) {
-        loop {
-            tokio::time::sleep(if well { REFRESH } else { RETRY }).await;
-            well = self.refresh().await;
-        }
-    }
-
-    async fn fetch(&self) -> Result<(KeySet, Vec<String>), FetchError> {
-        let mut answer = self.http.get(self.url.clone()).send().await.map_err(reqwest::Error::without_url)?;
+    pub(super) async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
+        let failed = |error: reqwest::Error| FetchError::Http { url: url.clone(), source: error.without_url() };
+        let mut answer = self.0.get(url.clone()).send().await.map_err(failed)?;
         if answer.status() != reqwest::StatusCode::OK {
-            return Err(FetchError::Status(answer.status().as_u16()));
+            return Err(FetchError::Status { url: url.clone(), status: answer.status().as_u16() });
         }
+        let directives = answer.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
+        let fresh_for = directives.and_then(max_age).unwrap_or(FRESH_FOR);
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BYTES {
-                return Err(FetchError::TooLarge);
+                return Err(FetchError::TooLarge(url.clone()));
             }
             body.extend_from_slice(&chunk);
         }
-        let (keys, left_out) = KeySet::from_jwks(&body, &self.algorithms).map_err(FetchError::NotJwks)?;
-        if keys.is_empty() { Err(FetchError::Empty) } else { Ok((keys, left_out)) }
+        Ok(Answer { body, fresh_for })
+    }
+}
+
+/// RFC 9111 §5.2.2.1, within our own bounds.
+fn max_age(directives: &str) -> Option<Duration> {
+    let (least, most) = FRESH_FOR_BOUNDS;
+    let mut directives = directives.split(',').map(str::trim);
+    let age = directives.find_map(|directive| {
+        let (name, value) = directive.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse::<u64>().ok())?
+    })?;
+    Some(Duration::from_secs(age).clamp(least, most))
+}
+
+/// Whether keys from there can be believed: nobody else can answer in its place.
+pub(super) fn is_secure(url: &Url, allow_http: bool) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => allow_http || is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Whether a URL's host is this machine: `localhost`, 127.0.0.0/8, `::1`.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::max_age;
+
+    #[test]
+    fn a_set_is_fresh_as_long_as_its_issuer_says_within_bounds() {
+        for (directives, seconds) in [
+            ("public, max-age=600, must-revalidate", Some(600)),
+            ("MAX-AGE=\"600\"", Some(600)),
+            ("max-age=0", Some(30)),
+            ("max-age=31536000", Some(86_400)),
+            ("no-cache, no-store", None),
+            ("s-maxage=600", None),
+            ("max-age=-1", None),
+            ("max-age", None),
+            ("", None),
+        ] {
+            assert_eq!(max_age(directives), seconds.map(Duration::from_secs), "{directives}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// The least bits of an RSA key (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2_048;
@@ -18,8 +19,13 @@ pub struct Algorithm(jsonwebtoken::Algorithm);
 pub(super) struct Key {
     pub(super) kid: Option<String>,
     pub(super) algorithm: Algorithm,
+    pub(super) print: KeyPrint,
     verifying: DecodingKey,
 }
+
+/// Says which key it is: the SHA-256 of what it is made of, its algorithm and its `kid` included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyPrint([u8; 32]);
 
 /// Why a key is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,7 +123,8 @@ impl Key {
         if bytes.len() < least {
             return Err(Unusable::SecretTooShort(algorithm.name(), least, bytes.len()));
         }
-        Ok(Self { kid: None, algorithm, verifying: DecodingKey::from_secret(bytes) })
+        let print = KeyPrint::of(algorithm, None, bytes);
+        Ok(Self { kid: None, algorithm, print, verifying: DecodingKey::from_secret(bytes) })
     }
 
     /// One public key as PEM (RFC 7468 §13, or PKCS #1).
@@ -129,7 +136,8 @@ impl Key {
         let verifying = readers.iter().find_map(|read| read(pem).ok()).ok_or(Unusable::Unreadable)?;
         let jwk = Jwk::from_decoding_key(&verifying, None).map_err(|_| Unusable::Unreadable)?;
         let algorithm = the_one(shape(&jwk)?, allowed)?;
-        Ok(Self { kid: None, algorithm, verifying })
+        let print = KeyPrint::of(algorithm, None, &material(&jwk)?);
+        Ok(Self { kid: None, algorithm, print, verifying })
     }
 
     /// One entry of a JWK Set (RFC 7517 §4).
@@ -159,7 +167,8 @@ impl Key {
             None => pinned(shape, allowed)?,
         };
         let verifying = DecodingKey::from_jwk(&jwk).map_err(|_| Unusable::Unreadable)?;
-        Ok(Self { kid: jwk.common.key_id, algorithm, verifying })
+        let print = KeyPrint::of(algorithm, jwk.common.key_id.as_deref(), &material(&jwk)?);
+        Ok(Self { kid: jwk.common.key_id, algorithm, print, verifying })
     }
 
     /// Whether the signature over `signing_input` is this key's, by its one algorithm.
@@ -167,6 +176,24 @@ impl Key {
         jsonwebtoken::crypto::verify(signature, signing_input.as_bytes(), &self.verifying, self.algorithm.0)
             .unwrap_or(false)
     }
+}
+
+impl KeyPrint {
+    fn of(algorithm: Algorithm, kid: Option<&str>, material: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        // The lengths keep one part from passing for another's.
+        for part in [algorithm.name().as_bytes(), kid.unwrap_or_default().as_bytes(), material] {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        hash.update([u8::from(kid.is_some())]);
+        Self(hash.finalize().into())
+    }
+}
+
+/// The public parts of a key, as text.
+fn material(jwk: &Jwk) -> Result<Vec<u8>, Unusable> {
+    serde_json::to_vec(&jwk.algorithm).map_err(|_| Unusable::Unreadable)
 }
 
 impl std::fmt::Debug for Key {

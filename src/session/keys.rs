@@ -1,20 +1,13 @@
 //! An issuer's keys: where they come from, and which of them may verify a token. Must not know claims.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use secrecy::{SecretSlice, SecretString};
 use serde_json::Value;
 
-use super::key::{Algorithm, Key};
-use super::settings::{IssuerSettings, KeySettings};
+use super::key::{Algorithm, Key, KeyPrint};
+use super::settings::{IssuerSettings, KeySettings, SecretEncoding};
 use crate::chat::json;
-
-/// The keys in use; replaced as a whole.
-#[derive(Debug)]
-pub(super) struct KeyStore {
-    keys: ArcSwap<KeySet>,
-}
 
 /// Keys that were good when they came.
 #[derive(Debug, Default)]
@@ -36,12 +29,12 @@ pub struct KeyFault {
     pub message: String,
 }
 
-/// Which keys may have signed a token.
+/// Why no key may have signed a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
-    /// This issuer has none at all.
-    Unavailable,
-    /// It has some, and none fits the token's `kid` and algorithm.
+    /// None has the token's `kid`: it may be one that has come since.
+    UnknownKid,
+    /// None fits its algorithm, or several do and it has no `kid`.
     NoneFits,
 }
 
@@ -50,20 +43,21 @@ pub(super) enum NoKey {
 /// # Errors
 /// Where they cannot be used.
 pub fn try_keys(settings: &IssuerSettings) -> Result<(), KeyFault> {
-    KeyStore::open(settings).map(drop)
+    KeySet::open(settings).map(drop)
 }
 
-impl KeyStore {
+impl KeySet {
     /// The keys that the settings name, read from their files; none yet where they are behind a URL.
     pub(super) fn open(settings: &IssuerSettings) -> Result<Self, KeyFault> {
         let fault =
             |setting: &'static str| move |message: String| KeyFault { issuer: settings.name.clone(), setting, message };
         let allowed = &settings.algorithms;
-        let keys = match &settings.keys {
-            KeySettings::JwksUrl(_) => KeySet::default(),
+        let of_secret = |secret: &SecretSlice<u8>| Key::from_secret(secret, allowed).map_err(|why| why.to_string());
+        Ok(match &settings.keys {
+            KeySettings::JwksUrl(_) | KeySettings::Discovery => Self::default(),
             KeySettings::JwksFile(path) => {
                 let text = read(path).map_err(fault("jwks_file"))?;
-                let (mut set, left_out) = KeySet::from_jwks(&text, allowed).map_err(fault("jwks_file"))?;
+                let (mut set, left_out) = Self::from_jwks(&text, allowed).map_err(fault("jwks_file"))?;
                 if set.is_empty() {
                     let advice = format!("{} holds no key that can be used{}", path.display(), told(&left_out));
                     return Err(fault("jwks_file")(advice));
@@ -76,26 +70,16 @@ impl KeyStore {
                 let pem = read(path).map_err(fault("public_key_file"))?;
                 let key = Key::from_pem(&pem, allowed);
                 let message = |why| format!("{}: {why}; a PEM file with one public key is wanted", path.display());
-                KeySet::alone(key.map_err(message).map_err(fault("public_key_file"))?)
+                Self::alone(key.map_err(message).map_err(fault("public_key_file"))?)
             }
-            KeySettings::Secret(secret) => {
-                let key = Key::from_secret(secret, allowed);
-                KeySet::alone(key.map_err(|why| why.to_string()).map_err(fault("secret"))?)
+            KeySettings::Secret(secret) => Self::alone(of_secret(secret).map_err(fault("secret"))?),
+            KeySettings::SecretFile { path, encoding } => {
+                let secret = read_secret(path, *encoding).map_err(fault("secret_file"))?;
+                Self::alone(of_secret(&secret).map_err(fault("secret_file"))?)
             }
-        };
-        Ok(Self { keys: ArcSwap::from_pointee(keys) })
+        })
     }
 
-    pub(super) fn current(&self) -> Arc<KeySet> {
-        self.keys.load_full()
-    }
-
-    pub(super) fn replace(&self, keys: KeySet) {
-        self.keys.store(Arc::new(keys));
-    }
-}
-
-impl KeySet {
     fn alone(key: Key) -> Self {
         Self { keys: vec![key], stands_alone: true }
     }
@@ -128,11 +112,13 @@ impl KeySet {
         self.keys.len()
     }
 
+    /// Whether this very key is one of them.
+    pub(super) fn holds(&self, key: &KeyPrint) -> bool {
+        self.keys.iter().any(|own| own.print == *key)
+    }
+
     /// The keys that may have signed a token of this algorithm and `kid`.
     pub(super) fn fitting(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Vec<&Key>, NoKey> {
-        if self.keys.is_empty() {
-            return Err(NoKey::Unavailable);
-        }
         // INVARIANT: a key verifies its own algorithm and no other, whatever the token says.
         let of_algorithm = self.keys.iter().filter(|key| key.algorithm == algorithm);
         let fitting: Vec<_> = match kid {
@@ -140,7 +126,11 @@ impl KeySet {
             _ => of_algorithm.collect(),
         };
         let ambiguous = kid.is_none() && fitting.len() != 1;
-        if fitting.is_empty() || ambiguous { Err(NoKey::NoneFits) } else { Ok(fitting) }
+        if !fitting.is_empty() && !ambiguous {
+            return Ok(fitting);
+        }
+        let is_known = |kid: &str| self.keys.iter().any(|key| key.kid.as_deref() == Some(kid));
+        Err(if kid.is_some_and(|kid| !is_known(kid)) { NoKey::UnknownKid } else { NoKey::NoneFits })
     }
 }
 
@@ -152,6 +142,15 @@ pub(super) fn tell_left_out(issuer: &str, left_out: &[String]) {
 
 fn told(left_out: &[String]) -> String {
     left_out.iter().flat_map(|why| ["; ", why]).collect()
+}
+
+/// One trailing newline is dropped, as editors leave it.
+fn read_secret(path: &Path, encoding: SecretEncoding) -> Result<SecretSlice<u8>, String> {
+    let shown = path.display();
+    let text = String::from_utf8(read(path)?).map_err(|_| format!("{shown} is not UTF-8"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = SecretString::from(text.strip_suffix('\r').unwrap_or(text));
+    encoding.decode(&text).map_err(|why| format!("{shown}: {why}"))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

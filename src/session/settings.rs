@@ -1,9 +1,11 @@
 //! What an operator says of an issuer, already checked to be of the right form. Must not read files or the network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretSlice;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use url::Url;
 
 use super::key::Algorithm;
@@ -31,6 +33,10 @@ pub struct IssuerSettings {
     pub max_age: Option<Duration>,
     /// How much longer than the session a chat token may live.
     pub outlive: Duration,
+    /// How long the last good keys serve while new ones cannot be had.
+    pub keys_max_stale: Duration,
+    /// Whether what is discovered may be plain http:// beyond loopback.
+    pub allow_http: bool,
 }
 
 /// Which audiences are ours.
@@ -54,6 +60,8 @@ pub enum RoleSourceSettings {
 /// Where an issuer's keys come from.
 #[derive(Clone)]
 pub enum KeySettings {
+    /// Where the issuer's own metadata says (OpenID Connect Discovery 1.0, RFC 8414).
+    Discovery,
     /// A JWK Set (RFC 7517 §5) by URL.
     JwksUrl(Url),
     /// A JWK Set in a file.
@@ -62,15 +70,70 @@ pub enum KeySettings {
     PublicKeyFile(PathBuf),
     /// A shared secret, for HMAC.
     Secret(SecretSlice<u8>),
+    /// A shared secret in a file.
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// How it is written there.
+        encoding: SecretEncoding,
+    },
+}
+
+/// How a shared secret is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecretEncoding {
+    /// Its bytes are the text's.
+    #[default]
+    Utf8,
+    /// In base64, of either alphabet, padded or not.
+    Base64,
+}
+
+/// The text is not base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is not base64")]
+pub struct NotBase64;
+
+const BASE64: [GeneralPurpose; 2] = {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [GeneralPurpose::new(&alphabet::STANDARD, config), GeneralPurpose::new(&alphabet::URL_SAFE, config)]
+};
+
+impl SecretEncoding {
+    /// The secret's bytes.
+    ///
+    /// # Errors
+    /// Where the text is not what this says.
+    pub fn decode(self, text: &SecretString) -> Result<SecretSlice<u8>, NotBase64> {
+        let text = text.expose_secret();
+        let bytes = match self {
+            Self::Utf8 => text.as_bytes().to_vec(),
+            Self::Base64 => BASE64.iter().find_map(|engine| engine.decode(text).ok()).ok_or(NotBase64)?,
+        };
+        Ok(SecretSlice::from(bytes))
+    }
+}
+
+impl KeySettings {
+    /// The file that the keys are in, if they are in one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::JwksFile(path) | Self::PublicKeyFile(path) | Self::SecretFile { path, .. } => Some(path),
+            Self::Discovery | Self::JwksUrl(_) | Self::Secret(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Debug for KeySettings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Discovery => formatter.write_str("Discovery"),
             Self::JwksUrl(url) => write!(formatter, "JwksUrl({url})"),
             Self::JwksFile(path) => write!(formatter, "JwksFile({})", path.display()),
             Self::PublicKeyFile(path) => write!(formatter, "PublicKeyFile({})", path.display()),
             Self::Secret(_) => formatter.write_str("Secret(…)"),
+            Self::SecretFile { path, .. } => write!(formatter, "SecretFile({})", path.display()),
         }
     }
 }

@@ -2,7 +2,9 @@
 //! know HTTP, nor what the session may do.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -10,8 +12,11 @@ use tokio::task::JoinSet;
 use super::claims;
 use super::fetch::Fetcher;
 use super::jws::UnverifiedJws;
-use super::keys::{KeyFault, KeyStore, NoKey};
+use super::keys::{KeyFault, KeySet, NoKey};
+use super::refresh::{Asking, Refresher};
+use super::remembered::{Remembered, TokenPrint, Verified};
 use super::settings::{IssuerSettings, KeySettings};
+use super::store::KeyStore;
 use crate::chat::{Facts, Timestamp};
 
 /// Facts that a configured issuer vouches for, or a guest's, who has none.
@@ -54,12 +59,29 @@ pub struct Session {
 pub struct Verifier {
     /// By the exact `iss`.
     issuers: HashMap<String, Issuer>,
+    /// None: every signature is checked each time.
+    remembered: Option<Remembered>,
 }
 
 #[derive(Debug)]
 struct Issuer {
     settings: IssuerSettings,
     keys: Arc<KeyStore>,
+    /// The way to have keys fetched at once, where they are behind a URL.
+    asking: Option<Arc<Asking>>,
+}
+
+/// How an issuer's keys are, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStatus {
+    /// The issuer's alias, which two issuers may share.
+    pub alias: String,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// How many keys can verify now.
+    pub usable: usize,
+    /// For how many seconds they cannot be had anew; 0 while they can.
+    pub failing_for: i64,
 }
 
 /// Why a credential is no session.
@@ -82,6 +104,9 @@ pub enum Cause {
     /// The `Authorization` header is not exactly `Bearer <token>`.
     #[error("the Authorization header is not exactly `Bearer <token>`")]
     NotBearer,
+    /// Two cookies of the session's name, or one that is no text.
+    #[error("there is more than one session cookie, or one that is not text")]
+    SeveralCookies,
     /// Over [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
     #[error("the token is over 16 KiB")]
     TooLong,
@@ -140,6 +165,13 @@ impl Session {
     }
 }
 
+/// Why a token gives no session, as long as it may yet.
+enum Attempt<'a> {
+    Refused(Refusal),
+    /// None of the issuer's keys has its `kid`.
+    UnknownKid(&'a Issuer),
+}
+
 impl Verifier {
     /// Opens every issuer's keys: files are read now, URLs by [`Verifier::fetch_keys`].
     ///
@@ -149,14 +181,23 @@ impl Verifier {
         let mut opened = HashMap::new();
         let mut faults = Vec::new();
         for settings in issuers {
-            match KeyStore::open(&settings) {
-                Ok(keys) => {
-                    opened.insert(settings.issuer.clone(), Issuer { settings, keys: Arc::new(keys) });
+            match KeySet::open(&settings) {
+                Ok(set) => {
+                    let keys = Arc::new(KeyStore::new(set, settings.keys_max_stale));
+                    let is_remote = matches!(settings.keys, KeySettings::JwksUrl(_) | KeySettings::Discovery);
+                    let asking = is_remote.then(Arc::default);
+                    opened.insert(settings.issuer.clone(), Issuer { settings, keys, asking });
                 }
                 Err(fault) => faults.push(fault),
             }
         }
-        if faults.is_empty() { Ok(Self { issuers: opened }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { issuers: opened, remembered: None }) } else { Err(faults) }
+    }
+
+    /// The same, and signatures that were verified are remembered.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { remembered: Some(Remembered::new()), ..self }
     }
 
     /// The aliases of all issuers.
@@ -165,61 +206,145 @@ impl Verifier {
         self.issuers.values().map(|issuer| issuer.settings.name.clone()).collect()
     }
 
-    /// The issuers by alias and `iss`, and how many keys of each can verify now.
+    /// How each issuer's keys are now, by alias and `iss`.
     #[must_use]
-    pub fn usable_keys(&self) -> Vec<(&str, &str, usize)> {
-        let of = |issuer: &Issuer| issuer.keys.current().len();
-        let mut keys: Vec<_> = self
-            .issuers
-            .values()
-            .map(|issuer| (issuer.settings.name.as_str(), issuer.settings.issuer.as_str(), of(issuer)))
-            .collect();
-        keys.sort_unstable();
-        keys
+    pub fn key_status(&self, now: Timestamp) -> Vec<KeyStatus> {
+        let status = |issuer: &Issuer| KeyStatus {
+            alias: issuer.settings.name.clone(),
+            issuer: issuer.settings.issuer.clone(),
+            usable: issuer.keys.usable(now).map_or(0, |keys| keys.len()),
+            failing_for: issuer.keys.failing_for(now),
+        };
+        let mut all: Vec<_> = self.issuers.values().map(status).collect();
+        all.sort_unstable_by(|a, b| (&a.alias, &a.issuer).cmp(&(&b.alias, &b.issuer)));
+        all
     }
 
-    /// Fetches the keys behind URLs once, and from then on keeps them fresh until the returned tasks are dropped. A
-    /// provider that cannot be reached is told in the log and tried again.
+    /// Fetches the keys behind URLs and keeps them fresh until the returned tasks are dropped. A provider that cannot be
+    /// reached is told in the log and tried again; `clock` dates that. Returns when each was asked once, or after
+    /// `patience`.
     ///
     /// # Errors
     /// Where no TLS client can be had, as on a machine without CA certificates.
-    pub async fn fetch_keys(&self) -> Result<JoinSet<()>, reqwest::Error> {
+    pub async fn fetch_keys(
+        &self,
+        clock: fn() -> Timestamp,
+        patience: Duration,
+    ) -> Result<JoinSet<()>, reqwest::Error> {
         let mut tasks = JoinSet::new();
-        let mut first = JoinSet::new();
-        for issuer in self.issuers.values() {
-            if let KeySettings::JwksUrl(url) = &issuer.settings.keys {
-                let IssuerSettings { name, algorithms, .. } = &issuer.settings;
-                let fetcher = Fetcher::new(name, url, algorithms, Arc::clone(&issuer.keys))?;
-                first.spawn(async move { (fetcher.refresh().await, fetcher) });
+        for Issuer { settings, keys, asking } in self.issuers.values() {
+            let (Some(fetcher), Some(asking)) = (Fetcher::new(settings)?, asking) else { continue };
+            let (alias, store, asking) = (settings.name.clone(), Arc::clone(keys), Arc::clone(asking));
+            tasks.spawn(Refresher { alias, fetcher, store, asking, clock, last_failure: None }.run());
+        }
+        let first = async {
+            for asking in self.issuers.values().filter_map(|issuer| issuer.asking.as_ref()) {
+                asking.fetched_once().await;
             }
-        }
-        for (well, fetcher) in first.join_all().await {
-            tasks.spawn(fetcher.keep_fresh(well));
-        }
+        };
+        let _ = tokio::time::timeout(patience, first).await;
         Ok(tasks)
     }
 
-    /// The session that a token proves, at the time `now`.
+    /// The files that keys are in.
+    #[must_use]
+    pub fn key_files(&self) -> BTreeSet<PathBuf> {
+        self.issuers.values().filter_map(|issuer| issuer.settings.keys.file()).map(Path::to_owned).collect()
+    }
+
+    /// Reads the keys in this file again. What cannot be used leaves what was.
+    ///
+    /// # Errors
+    /// What is wrong with it, for each issuer whose file it is.
+    pub fn reread(&self, file: &Path) -> Result<(), Vec<KeyFault>> {
+        let mut faults = Vec::new();
+        for issuer in self.issuers.values().filter(|issuer| issuer.settings.keys.file() == Some(file)) {
+            match KeySet::open(&issuer.settings) {
+                Ok(set) => drop(issuer.keys.replace(set)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// The session that a token proves, at the time `now`; for a `kid` that nobody knows its issuer is asked first.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub async fn authenticate(&self, unverified_token: &str, now: Timestamp) -> Result<Session, Refusal> {
+        match self.attempt(unverified_token, now) {
+            Err(Attempt::UnknownKid(issuer)) => {
+                let asked = match &issuer.asking {
+                    Some(asking) => asking.fetch().await,
+                    None => false,
+                };
+                if asked { self.verify(unverified_token, now) } else { Err(Cause::NoKeyFits.into()) }
+            }
+            Err(Attempt::Refused(refusal)) => Err(refusal),
+            Ok(session) => Ok(session),
+        }
+    }
+
+    /// The session that a token proves, at the time `now`, by the keys that are here.
     ///
     /// # Errors
     /// [`Refusal::Expired`] only for a token that is genuine in everything else.
     pub fn verify(&self, unverified_token: &str, now: Timestamp) -> Result<Session, Refusal> {
+        self.attempt(unverified_token, now).map_err(|attempt| match attempt {
+            Attempt::Refused(refusal) => refusal,
+            Attempt::UnknownKid(_) => Cause::NoKeyFits.into(),
+        })
+    }
+
+    fn attempt(&self, unverified_token: &str, now: Timestamp) -> Result<Session, Attempt<'_>> {
+        let print = self.remembered.as_ref().map(|remembered| (remembered, TokenPrint::of(unverified_token)));
+        if let Some(verified) = print.and_then(|(remembered, print)| remembered.find(print)) {
+            if let Some(session) = self.again(&verified, now) {
+                return session.map_err(Attempt::Refused);
+            }
+        }
         let jws = UnverifiedJws::parse(unverified_token)?;
         let Some(Value::String(unverified_issuer)) = jws.unverified_claims.get("iss") else {
             return Err(Cause::Issuer.into());
         };
         let issuer = self.issuers.get(unverified_issuer).ok_or(Cause::Issuer)?;
-        let keys = issuer.keys.current();
+        let keys = issuer.keys.usable(now);
+        let keys = keys.ok_or_else(|| Refusal::KeysUnavailable(issuer.settings.name.clone()))?;
         let fitting = keys.fitting(jws.unverified_algorithm, jws.unverified_kid.as_deref());
         let fitting = fitting.map_err(|no_key| match no_key {
-            NoKey::Unavailable => Refusal::KeysUnavailable(issuer.settings.name.clone()),
+            NoKey::UnknownKid => Attempt::UnknownKid(issuer),
             NoKey::NoneFits => Cause::NoKeyFits.into(),
         })?;
         // INVARIANT: only from here on is a claim anything but somebody's text.
-        if !fitting.iter().any(|key| key.verifies(jws.signing_input, jws.signature)) {
-            return Err(Cause::Signature.into());
+        let key = fitting.into_iter().find(|key| key.verifies(jws.signing_input, jws.signature));
+        let key = key.ok_or(Cause::Signature)?;
+        let facts = claims::check(jws.unverified_claims.clone(), &issuer.settings, now)?;
+        if let Some((remembered, print)) = print {
+            let verified = Verified {
+                issuer: issuer.settings.issuer.clone(),
+                key: key.print,
+                claims: jws.unverified_claims,
+                token_bytes: unverified_token.len(),
+            };
+            remembered.insert(print, verified);
         }
-        let facts = claims::check(jws.unverified_claims, &issuer.settings, now)?;
         Ok(Session { facts })
+    }
+
+    /// A session that was verified before, if its issuer's keys are still those: everything but the signature is checked
+    /// again.
+    fn again(&self, verified: &Verified, now: Timestamp) -> Option<Result<Session, Refusal>> {
+        let issuer = self.issuers.get(&verified.issuer)?;
+        if !issuer.keys.usable(now)?.holds(&verified.key) {
+            return None;
+        }
+        let facts = claims::check(verified.claims.clone(), &issuer.settings, now);
+        Some(facts.map(|facts| Session { facts }))
+    }
+}
+
+impl<E: Into<Refusal>> From<E> for Attempt<'_> {
+    fn from(why: E) -> Self {
+        Self::Refused(why.into())
     }
 }

@@ -3,30 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use secrecy::{ExposeSecret, SecretSlice};
 use url::Url;
 
 use super::layers::Layers;
-use super::meaning::read_secret;
 use super::raw::RawIssuer;
 use super::space::is_loopback;
 use crate::schema::{Faults, Fields, Place, Source, quoted};
-use crate::session::{Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, try_keys};
+use crate::session::{
+    Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, try_keys,
+};
 
 /// The throw-away issuer of `usher dev`, whose key is nobody's secret: `serve` refuses it.
 pub const DEV_ISSUER: &str = "https://dev.usher.invalid/";
-
-/// Base64 as people write it: the standard alphabet, padded or not.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 pub(super) fn read(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> Vec<IssuerSettings> {
     let tables = layers.tables(&["session", "issuers"]);
@@ -85,6 +73,8 @@ impl Reader<'_> {
             leeway: seconds(raw.leeway).unwrap_or(Duration::from_secs(30)),
             max_age: seconds(raw.max_age),
             outlive: seconds(raw.outlive).unwrap_or_default(),
+            keys_max_stale: seconds(raw.keys_max_stale).unwrap_or(Duration::from_hours(24)),
+            allow_http: raw.allow_http,
         })
     }
 
@@ -130,6 +120,7 @@ impl Reader<'_> {
     fn keys(&mut self, algorithms: &[Algorithm]) -> Option<KeySettings> {
         let raw = self.raw;
         let given = [
+            ("discovery", raw.discovery),
             ("jwks_url", raw.jwks_url.is_some()),
             ("jwks_file", raw.jwks_file.is_some()),
             ("public_key_file", raw.public_key_file.is_some()),
@@ -143,7 +134,7 @@ impl Reader<'_> {
         }
         if given.is_empty() {
             if self.fields.whole {
-                let advice = "write one of jwks_url, jwks_file, public_key_file, secret, secret_file";
+                let advice = "write one of discovery = true, jwks_url, jwks_file, public_key_file, secret, secret_file";
                 self.faults.add(&self.fields.place, "session.issuers: this issuer has no keys", advice);
             }
             return None;
@@ -155,47 +146,56 @@ impl Reader<'_> {
         if raw.secret_encoding.is_some() && !given.contains(&"secret") {
             self.fault("secret_encoding", "is set, and there is no secret", "take it out");
         }
+        if raw.discovery {
+            return self.discovery();
+        }
         if let Some(url) = &raw.jwks_url {
-            return self.jwks_url(url).map(KeySettings::JwksUrl);
+            return self.secure_url("jwks_url", url).map(KeySettings::JwksUrl);
         }
         let file = |path: &Option<String>| path.as_ref().map(PathBuf::from);
         file(&raw.jwks_file)
             .map(KeySettings::JwksFile)
             .or_else(|| file(&raw.public_key_file).map(KeySettings::PublicKeyFile))
-            .or_else(|| self.secret().map(KeySettings::Secret))
+            .or_else(|| self.secret())
     }
 
-    fn jwks_url(&mut self, text: &str) -> Option<Url> {
+    /// The issuer itself is the URL that is asked.
+    fn discovery(&mut self) -> Option<KeySettings> {
+        let issuer = self.raw.issuer.clone()?;
+        self.secure_url("issuer", &issuer).map(|_| KeySettings::Discovery)
+    }
+
+    fn secure_url(&mut self, key: &str, text: &str) -> Option<Url> {
         let url = Url::parse(text).ok().filter(Url::has_host);
         let Some(url) = url.filter(|url| matches!(url.scheme(), "https" | "http")) else {
-            self.fault("jwks_url", "is no URL", "write it with https://");
+            let advice = if key == "issuer" {
+                "discovery needs one: write it with https://, or give jwks_url"
+            } else {
+                "write it with https://"
+            };
+            self.fault(key, "is no URL", advice);
             return None;
         };
         if url.scheme() == "http" && !is_loopback(&url) && !self.raw.allow_http {
             let advice = "write https://; allow_http = true allows plain http:// on a network that you trust";
-            self.fault("jwks_url", "is plain http:// beyond loopback, where anybody could give you keys", advice);
+            self.fault(key, "is plain http:// beyond loopback, where anybody could give you keys", advice);
         }
         Some(url)
     }
 
-    fn secret(&mut self) -> Option<SecretSlice<u8>> {
-        let secret = match (&self.raw.secret, &self.raw.secret_file) {
-            (Some(secret), _) => secret.clone(),
-            (None, Some(path)) => {
-                let place = self.place("secret_file");
-                read_secret(path, "session.issuers.secret_file", &place, self.faults)?
-            }
-            (None, None) => return None,
+    fn secret(&mut self) -> Option<KeySettings> {
+        let encoding = match self.raw.secret_encoding.as_deref() {
+            Some("base64") => SecretEncoding::Base64,
+            _ => SecretEncoding::Utf8,
         };
-        if self.raw.secret_encoding.as_deref() != Some("base64") {
-            return Some(SecretSlice::from(secret.expose_secret().as_bytes().to_vec()));
+        if let (None, Some(path)) = (&self.raw.secret, &self.raw.secret_file) {
+            return Some(KeySettings::SecretFile { path: PathBuf::from(path), encoding });
         }
-        let text = secret.expose_secret();
-        let decoded = BASE64.decode(text).or_else(|_| BASE64_URL.decode(text));
+        let decoded = encoding.decode(self.raw.secret.as_ref()?);
         if decoded.is_err() {
             self.fault("secret_encoding", "says base64, and the secret is not", "write it in base64, or take this out");
         }
-        decoded.ok().map(SecretSlice::from)
+        decoded.ok().map(KeySettings::Secret)
     }
 
     fn place(&self, key: &str) -> Place {

@@ -53,7 +53,16 @@ static SIGNALWIRE: &[Key] = &[
     Key::optional("ca_file", Kind::Text, "a private CA's certificates as PEM"),
 ];
 
-static SESSION: &[Key] = &[Key::optional("issuers", Kind::Tables(ISSUER), "the issuers, at least one")];
+static SESSION: &[Key] = &[
+    Key::optional("issuers", Kind::Tables(ISSUER), "the issuers, at least one"),
+    Key::optional("remember", Kind::Boolean, "whether a verified signature is remembered"),
+    Key::optional("cookie", Kind::Table(COOKIE), "sessions in a cookie; absent: in the Authorization header only"),
+];
+
+static COOKIE: &[Key] = &[
+    Key::optional("name", Kind::Text, "the cookie's name"),
+    Key::optional("guard_header", Kind::Text, "a header that only the operator's own pages can send"),
+];
 
 static ISSUER: &[Key] = &[
     Key::required("name", Kind::Text, "the alias: letters and digits"),
@@ -61,6 +70,7 @@ static ISSUER: &[Key] = &[
     Key::required("audiences", texts(1), "whose tokens are for us; [\"any\"] accepts every audience and none"),
     Key::optional("audience_claim", Kind::Text, "the claim that names the audience"),
     Key::optional("roles", texts(1), "the claims that roles are read from; the first that is present counts"),
+    Key::optional("discovery", Kind::Boolean, "the keys are where the issuer's own metadata says"),
     Key::optional("jwks_url", Kind::Text, "a JWK Set by URL"),
     Key::optional("jwks_file", Kind::Text, "a JWK Set in a file"),
     Key::optional("public_key_file", Kind::Text, "one public key as PEM"),
@@ -71,6 +81,7 @@ static ISSUER: &[Key] = &[
     Key::optional("leeway", DURATION_OR_ZERO, "how far its clock may be ahead; for nbf and iat only"),
     Key::optional("max_age", DURATION, "sessions older than this by their iat are over"),
     Key::optional("outlive", DURATION_OR_ZERO, "how much longer than the session a chat token may live"),
+    Key::optional("keys_max_stale", DURATION, "how long the last good keys serve while new ones cannot be had"),
     Key::optional("allow_http", Kind::Boolean, "plain http:// beyond loopback"),
     Key::optional("acknowledge_user_editable", Kind::Boolean, "roles come from metadata that users can edit"),
 ];
@@ -111,6 +122,8 @@ allowed_origins = []
 allow_http = false
 connect_timeout = "2s"
 timeout = "5s"
+[session]
+remember = true
 [policy]
 file = "config/policy.toml"
 narrow = true

@@ -11,7 +11,7 @@ use super::address::parse_listen;
 use super::layers::Layers;
 use super::raw::{RawRate, RawServer, RawSettings, RawSignalWire, merge};
 use super::space::parse_space;
-use super::{PolicySettings, ServerSettings, Settings, issuer};
+use super::{PolicySettings, ServerSettings, Settings, cookie, issuer};
 use crate::api::{AllowedOrigin, AllowedOrigins};
 use crate::chat::causes;
 use crate::limits::RateSettings;
@@ -38,6 +38,10 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
     let origins = read_origins(&cors.allowed_origins, layers, faults);
     let signalwire = read_signalwire(signalwire, layers, faults);
     let issuers = issuer::read(&session.issuers, layers, faults);
+    let cookie = session.cookie.as_ref().map(|cookie| cookie::read(cookie, layers, faults));
+    if cookie.is_some() {
+        cookie::refuse_wildcards(&origins, layers, faults);
+    }
     let per_member = read_rate(&limits.per_member, layers, faults);
     if let Err(error) = std::fs::File::open(&policy.file) {
         let message = format!("policy.file: {} cannot be read: {error}", quoted(&policy.file));
@@ -52,6 +56,11 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
         origins,
         signalwire: signalwire?,
         issuers,
+        remember: session.remember,
+        cookie: match cookie {
+            Some(cookie) => Some(cookie?),
+            None => None,
+        },
         policy: PolicySettings { file: PathBuf::from(policy.file), narrow: policy.narrow, watch: policy.watch },
         per_member,
         log: LogSettings {

@@ -7,11 +7,13 @@
 //! raw.rs      the merged layers, by the `config` crate, as plain values
 //! meaning.rs  plain values → Settings
 //! issuer.rs   the same for one issuer
+//! cookie.rs   the same for the session's cookie
 //! space.rs    SignalWire's address from what people write for it
 //! address.rs  the listeners' addresses, also where nothing else is known
 //! ```
 
 mod address;
+mod cookie;
 mod issuer;
 mod keys;
 mod layers;
@@ -23,7 +25,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::AllowedOrigins;
+use crate::api::{AllowedOrigins, CookieSettings};
 use crate::limits::RateSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::LogSettings;
@@ -53,6 +55,10 @@ pub struct Settings {
     pub signalwire: SignalWireSettings,
     /// Whose sessions are taken; at least one.
     pub issuers: Vec<IssuerSettings>,
+    /// Whether a verified signature is remembered.
+    pub remember: bool,
+    /// The session's cookie, if there is one.
+    pub cookie: Option<CookieSettings>,
     /// The policy file.
     pub policy: PolicySettings,
     /// How often a member may ask; none: as often as it likes.

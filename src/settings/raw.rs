@@ -14,7 +14,6 @@ pub(super) struct RawSettings {
     pub(super) ops: RawOps,
     pub(super) cors: RawCors,
     pub(super) signalwire: RawSignalWire,
-    #[serde(default)]
     pub(super) session: RawSession,
     pub(super) policy: RawPolicy,
     pub(super) limits: RawLimits,
@@ -55,10 +54,18 @@ pub(super) struct RawSignalWire {
     pub(super) ca_file: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 pub(super) struct RawSession {
     #[serde(default)]
     pub(super) issuers: Vec<RawIssuer>,
+    pub(super) remember: bool,
+    pub(super) cookie: Option<RawCookie>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawCookie {
+    pub(super) name: Option<String>,
+    pub(super) guard_header: Option<String>,
 }
 
 /// What a list of tables has no layer of defaults for is optional here.
@@ -69,6 +76,8 @@ pub(super) struct RawIssuer {
     pub(super) audiences: Option<Vec<String>>,
     pub(super) audience_claim: Option<String>,
     pub(super) roles: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) discovery: bool,
     pub(super) jwks_url: Option<String>,
     pub(super) jwks_file: Option<String>,
     pub(super) public_key_file: Option<String>,
@@ -79,6 +88,7 @@ pub(super) struct RawIssuer {
     pub(super) leeway: Option<u64>,
     pub(super) max_age: Option<u64>,
     pub(super) outlive: Option<u64>,
+    pub(super) keys_max_stale: Option<u64>,
     #[serde(default)]
     pub(super) allow_http: bool,
     #[serde(default)]

@@ -81,8 +81,8 @@ fn an_issuer_at_fault() {
             format!("{long}, algorithms = [\"HS512\"]"),
             "session.issuers.secret (issuer `app`) is of no use: a secret for HS512",
         ),
-        ("secret_file = \"short\"".to_owned(), "session.issuers.secret (issuer `app`) is of no use"),
-        ("secret_file = \"gone\"".to_owned(), "session.issuers.secret_file: `gone` cannot be read"),
+        ("secret_file = \"short\"".to_owned(), "session.issuers.secret_file (issuer `app`) is of no use"),
+        ("secret_file = \"gone\"".to_owned(), "session.issuers.secret_file (issuer `app`) is of no use: gone"),
         (
             "jwks_file = \"gone\"".to_owned(),
             "session.issuers.jwks_file (issuer `app`) is of no use: gone cannot be read",

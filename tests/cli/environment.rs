@@ -185,6 +185,9 @@ fn every_setting_has_a_variable() {
         ("signalwire.timeout", "2s"),
         ("signalwire.ca_file", "ca.pem"),
         ("session.issuers", &issuers),
+        ("session.remember", "false"),
+        ("session.cookie.name", "__Host-session"),
+        ("session.cookie.guard_header", "X-Guard"),
         ("policy.file", "config/policy.toml"),
         ("policy.narrow", "false"),
         ("policy.watch", "false"),
@@ -203,6 +206,12 @@ fn every_setting_has_a_variable() {
             complete
         } else {
             super::with(complete, "USHER__SIGNALWIRE__API_TOKEN", "PT-y")
+        };
+        // The guard is nothing without its cookie.
+        let complete = if name == "session.cookie.guard_header" {
+            super::with(complete, "USHER__SESSION__COOKIE__NAME", "session")
+        } else {
+            complete
         };
         let (code, stdout, stderr) = place.run(&["check"], &super::with(complete.clone(), &variable, value));
         assert_eq!((code, stderr.as_str()), (0, ""), "{variable}={value}");

@@ -130,7 +130,7 @@ async fn a_provider_that_is_away_does_not_stop_the_start() {
     let serving = Serving::with(&Place::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await;
     let (status, answer) = serving.ask(&json!({})).await;
     assert_eq!((status, &answer["code"]), (503, &json!("session_keys_unavailable")), "{answer}");
-    assert!(serving.running.stderr().contains("the session keys cannot be had"), "{}", serving.running.stderr());
+    assert!(serving.running.stderr().contains("session keys cannot be had"), "{}", serving.running.stderr());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use usher::api::{AllowedOrigin, App, Decisions, Parts};
+use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts};
 use usher::limits::{Limits, RateSettings};
 use usher::listener::ConnectionSettings;
 use usher::policy::Policy;
@@ -55,6 +55,7 @@ pub(crate) struct Setup {
     pub(crate) api_token: String,
     pub(crate) origins: Vec<String>,
     pub(crate) connections: ConnectionSettings,
+    pub(crate) cookie: Option<CookieSettings>,
 }
 
 impl Default for Setup {
@@ -71,6 +72,7 @@ impl Default for Setup {
             api_token: API_TOKEN.to_owned(),
             origins: vec![ORIGIN.to_owned()],
             connections: ConnectionSettings::default(),
+            cookie: None,
         }
     }
 }
@@ -88,6 +90,8 @@ pub(crate) fn issuer(name: &str, iss: &str) -> IssuerSettings {
         leeway: Duration::from_secs(30),
         max_age: None,
         outlive: Duration::ZERO,
+        keys_max_stale: Duration::from_hours(24),
+        allow_http: false,
     }
 }
 
@@ -173,7 +177,7 @@ pub(crate) async fn read(response: Response) -> (u16, Value) {
 
 /// The service itself, for whoever wants it without a listener.
 pub(crate) fn app(setup: Setup, space: &str) -> App {
-    let verifier = Arc::new(Verifier::open(setup.issuers).unwrap());
+    let verifier = Arc::new(Verifier::open(setup.issuers).unwrap().remembering());
     let aliases: BTreeSet<String> = verifier.aliases();
     let policy = Policy::compile("policy.toml", &setup.policy, &aliases).unwrap_or_else(|faults| panic!("{faults}"));
     let signalwire = Client::new(&SignalWireSettings {
@@ -194,6 +198,7 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
         max_body: setup.max_body,
         request_timeout: setup.request_timeout,
         origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
+        cookie: setup.cookie,
         status,
         decisions: Decisions::default(),
     })
