@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
+use super::refusal::{Cause, Refusal};
 use super::settings::{AudiencesSettings, IssuerSettings, RoleSourceSettings};
-use super::verifier::{Cause, Refusal};
 use crate::chat::{ClaimedRoles, Facts, Object, Timestamp, Who};
 
 /// The last second of the year 9999, the last that RFC 3339 can write.

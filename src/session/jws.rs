@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::MAX_TOKEN_BYTES;
 use super::key::Algorithm;
-use super::verifier::Cause;
+use super::refusal::Cause;
 use crate::chat::{Object, json};
 
 /// A token in its parts. Whoever made it could write anything into them.

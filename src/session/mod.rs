@@ -12,6 +12,7 @@
 //! refresh.rs     when it is fetched
 //! claims.rs      verified claims → Facts, or what is wrong with them
 //! remembered.rs  signatures that were verified before
+//! refusal.rs     why a credential is no session
 //! verifier.rs    the order of it all, and the only place where a Session is made
 //! ```
 
@@ -22,6 +23,7 @@ mod jws;
 mod key;
 mod keys;
 mod refresh;
+mod refusal;
 mod remembered;
 mod settings;
 mod store;
@@ -29,8 +31,9 @@ mod verifier;
 
 pub use key::Algorithm;
 pub use keys::{KeyFault, try_keys};
+pub use refusal::{Cause, Refusal};
 pub use settings::{AudiencesSettings, IssuerSettings, KeySettings, NotBase64, RoleSourceSettings, SecretEncoding};
-pub use verifier::{Cause, KeyStatus, Refusal, Session, Verifier};
+pub use verifier::{KeyStatus, Session, Verifier};
 
 /// The longest session token that is looked at: 16 KiB.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
