@@ -66,6 +66,8 @@ fn verify_hs256(bencher: Bencher<'_, '_>) {
         leeway: Duration::from_secs(30),
         max_age: None,
         outlive: Duration::ZERO,
+        keys_max_stale: Duration::from_hours(24),
+        allow_http: false,
     };
     let Ok(verifier) = Verifier::open(vec![issuer]) else { return };
     let claims = json!({

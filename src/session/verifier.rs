@@ -18,7 +18,7 @@ use super::refusal::{Cause, Refusal};
 use super::remembered::{Remembered, TokenPrint, Verified};
 use super::settings::{IssuerSettings, KeySettings};
 use super::store::KeyStore;
-use crate::chat::{Facts, Timestamp};
+use crate::chat::{Facts, Object, Timestamp};
 
 /// Facts that a configured issuer vouches for, or a guest's, who has none.
 ///
@@ -251,7 +251,7 @@ impl Verifier {
         // INVARIANT: only from here on is a claim anything but somebody's text.
         let key = fitting.into_iter().find(|key| key.verifies(jws.signing_input, jws.signature));
         let key = key.ok_or(Cause::Signature)?;
-        let facts = claims::check(jws.unverified_claims.clone(), &issuer.settings, now)?;
+        let session = issuer.vouches_for(jws.unverified_claims.clone(), now)?;
         if let Some((remembered, print)) = print {
             let verified = Verified {
                 issuer: issuer.settings.issuer.clone(),
@@ -261,7 +261,7 @@ impl Verifier {
             };
             remembered.insert(print, verified);
         }
-        Ok(Session { facts })
+        Ok(session)
     }
 
     /// A session that was verified before, if its issuer's keys are still those: everything but the signature is checked
@@ -271,8 +271,14 @@ impl Verifier {
         if !issuer.keys.usable(now)?.holds(&verified.key) {
             return None;
         }
-        let facts = claims::check(verified.claims.clone(), &issuer.settings, now);
-        Some(facts.map(|facts| Session { facts }))
+        Some(issuer.vouches_for(verified.claims.clone(), now))
+    }
+}
+
+impl Issuer {
+    /// The session of claims that one of this issuer's usable keys has signed.
+    fn vouches_for(&self, claims: Object, now: Timestamp) -> Result<Session, Refusal> {
+        Ok(Session { facts: claims::check(claims, &self.settings, now)? })
     }
 }
 
