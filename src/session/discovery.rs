@@ -7,11 +7,11 @@ use crate::chat::json;
 use serde_json::Value;
 
 /// The issuer's metadata document, as far as it is needed: its `jwks_uri`.
-pub(super) async fn discover(http: &Http, issuer: &str, allow_http: bool) -> Result<Url, FetchError> {
+pub(super) async fn discover(client: &Http, issuer: &str, allow_http: bool) -> Result<Url, FetchError> {
     let [openid, oauth] = places(issuer).ok_or(FetchError::NoIssuerUrl)?;
-    let document = match http.get(&openid).await {
+    let document = match client.get(&openid).await {
         // Only "there is none" sends us to the other place: a provider that fails is asked again.
-        Err(FetchError::Status { status: 404, .. }) => http.get(&oauth).await?,
+        Err(FetchError::Status { status: 404, .. }) => client.get(&oauth).await?,
         other => other?,
     };
     read(&document.body, issuer, allow_http)
