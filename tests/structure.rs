@@ -181,7 +181,10 @@ impl<'ast> Visit<'ast> for Paths {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.0.insert(names.join("::"));
+        // A name alone is a variable or something that a `use` has brought.
+        if names.len() > 1 {
+            self.0.insert(names.join("::"));
+        }
         visit::visit_path(self, path);
     }
 }
