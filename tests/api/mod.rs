@@ -6,6 +6,7 @@ mod audit;
 mod audit_text;
 mod channels;
 mod connections;
+mod cookies;
 mod cors;
 mod deadline;
 mod debug;

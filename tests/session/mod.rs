@@ -5,13 +5,16 @@
 mod algorithms;
 mod audience;
 mod credentials;
+mod discovery;
 mod entries;
 mod fetched;
 mod form;
 mod header;
 mod issuers;
+mod key_server;
 mod kid;
 mod opening;
+mod remembered;
 mod roles;
 mod signature;
 mod times;

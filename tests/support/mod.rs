@@ -4,6 +4,7 @@
 
 pub(crate) mod binary;
 pub(crate) mod keys;
+pub(crate) mod provider;
 pub(crate) mod service;
 
 /// The audience that the tests' sessions are for.
