@@ -13,7 +13,7 @@
 //! member who was not admitted, because each step's argument can only be had from the step before. Nothing absent, empty
 //! or unresolved ever means "everything". No credential, session or token is ever shown.
 //!
-//! Around that walk: [`listener`] has the connections, [`schema`] reads what people write (the policy, the settings),
+//! Around that walk: [`listener`] has the connections, [`files`] reads files, [`schema`] reads what people write (the policy, the settings),
 //! [`settings`] fills every module's settings, [`service`] runs it all and stops it in good order, [`sandbox`] stands in for
 //! SignalWire, [`dev`] puts all of it into one process, [`cli`] is the command line.
 
@@ -25,6 +25,7 @@ pub mod signalwire;
 pub mod api;
 pub mod ops;
 pub mod listener;
+pub mod files;
 pub mod schema;
 pub mod settings;
 pub mod service;

@@ -16,15 +16,17 @@ const ARROWS: &[(&str, &[Known])] = &[
     ("chat", &[]),
     ("schema", &[]),
     ("sandbox", &[]),
-    ("session", &[("chat", &[])]),
+    ("files", &[]),
+    ("session", &[("chat", &[]), ("files", &[])]),
     ("limits", &[("chat", &[])]),
     ("policy", &[("chat", &[]), ("schema", &[]), ("session", &["Session"])]),
-    ("signalwire", &[("chat", &[]), ("policy", &["Grant"]), ("limits", &["Admitted"])]),
+    ("signalwire", &[("chat", &[]), ("files", &[]), ("policy", &["Grant"]), ("limits", &["Admitted"])]),
     ("listener", &[]),
     ("ops", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
     (
         "settings",
         &[
+            ("files", &[]),
             ("schema", &[]),
             (
                 "session",
@@ -51,10 +53,11 @@ const ARROWS: &[(&str, &[Known])] = &[
         "service",
         &[
             ("api", &[]),
+            ("files", &[]),
             ("listener", &[]),
             ("ops", &[]),
             ("policy", &["Policy"]),
-            ("schema", &["Fault", "Faults"]),
+            ("schema", &["Faults"]),
             ("session", &["KeyStatus", "Verifier"]),
         ],
     ),
@@ -64,6 +67,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("api", &[]),
             ("chat", &[]),
             ("limits", &[]),
+            ("listener", &[]),
             ("ops", &[]),
             ("policy", &[]),
             ("sandbox", &[]),
@@ -80,6 +84,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("chat", &[]),
             ("dev", &[]),
             ("limits", &[]),
+            ("listener", &[]),
             ("ops", &[]),
             ("policy", &[]),
             ("sandbox", &[]),
@@ -121,6 +126,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("ops", &["reqwest", "jsonwebtoken", "secrecy", "toml"]),
     ("ops/audit", &["axum", "http", "metrics"]),
     ("ops/log", &["axum", "http", "metrics"]),
+    ("ops/writer", &["axum", "http", "metrics", "serde_json"]),
     ("ops/metrics", &["axum", "http", "tracing"]),
     ("ops/status", &["axum", "http", "std::fs"]),
     ("listener", &["reqwest", "jsonwebtoken", "toml", "serde"]),
@@ -214,7 +220,8 @@ fn no_module_knows_what_it_must_not() {
             let Some((_, names)) = allowed.iter().find(|(known, _)| *known == other) else {
                 panic!("{file}: `{module}` must not know `{path}`")
             };
-            let name = name.unwrap_or_else(|| panic!("{file}: `{path}` names a whole module"));
+            // A whole module may be named where all of it may be known.
+            let name = name.unwrap_or_default();
             assert!(names.is_empty() || names.contains(&name), "{file}: `{module}` must not know `{path}`");
             seen.insert((module.to_owned(), other.to_owned()));
         }
@@ -390,11 +397,10 @@ fn every_problem_is_explained_in_the_docs_as_on_the_page() {
     let page = std::fs::read_to_string(&file).unwrap();
     let (head, table) = page.split_at(page.find("\n## ").unwrap());
     let wanted = problems_in_words();
-    if table != wanted {
-        // The table in the source is the one that counts, so the page is written anew, and looked at.
-        std::fs::write(&file, head.to_owned() + &wanted).unwrap();
-        panic!("docs/problems.md was not as src/api/code.rs has it, and is now: look at it and commit it");
-    }
+    // The table in the source is the one that counts.
+    let should_be = Path::new(env!("CARGO_TARGET_TMPDIR")).join("problems.md");
+    std::fs::write(&should_be, head.to_owned() + &wanted).unwrap();
+    assert!(table == wanted, "docs/problems.md is not as src/api/code.rs has it: take {}", should_be.display());
 }
 
 #[test]

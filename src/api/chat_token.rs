@@ -98,6 +98,8 @@ async fn mint_and_audit(
     let (sent, begun) = (clock::now(), Instant::now());
     let in_flight = metrics.upstream_begins();
     let minted = tokio::select! {
+        // A token that has come is not thrown away.
+        biased;
         minted = app.0.signalwire.mint(&grant, &admitted, context.deadline) => minted,
         () = app.0.decisions.cut.cancelled() => Err(MintFault::Stopped),
     };
@@ -113,6 +115,9 @@ async fn mint_and_audit(
         }
         Err(fault) => {
             audit.not_minted(fault.upstream_status(), took);
+            if matches!(fault, MintFault::Stopped) {
+                audit.because(fault);
+            }
             (Err(Problem::from(fault)), Outcome::Failed)
         }
     };

@@ -154,9 +154,11 @@ impl Code {
                 403,
                 "origin_refused",
                 "Refused for where it comes from",
-                "The request is addressed to a host, or comes from an origin, that is not allowed.",
-                "Use an address and a page that the operator allows. To `usher dev`, talk as localhost or 127.0.0.1.",
-                "With `usher dev`: the request's `Host` header. `--listen` with `--allow-remote` switches this check off.",
+                "A session cookie came from a page that may not act for the user, or without what guards it. Of `usher dev`: \
+                 the request's `Host` is not this machine.",
+                "Ask from a page that the operator allows, with `Content-Type: application/json` or the guard header; on a \
+                 `GET` only the guard header counts. To `usher dev`, talk as localhost or 127.0.0.1.",
+                "`cors.allowed_origins` and `session.cookie.guard_header`. A Bearer session is taken from anywhere.",
             ),
             Self::NotFound => (
                 404,

@@ -107,6 +107,15 @@ impl CookieSettings {
     }
 }
 
+impl std::fmt::Display for CookieSettings {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.guard_header {
+            Some(guard) => write!(formatter, "{} (guarded by application/json or {guard})", self.name),
+            None => write!(formatter, "{} (guarded by application/json)", self.name),
+        }
+    }
+}
+
 /// A header's value, if it is there once and is text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();

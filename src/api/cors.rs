@@ -14,12 +14,13 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::cookie::CookieSettings;
+use super::layers::Guard;
 use super::origin::AllowedOrigins;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 const HEADERS: &str = "Authorization, Content-Type, X-Request-Id, traceparent, tracestate";
 const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, Retry-After");
-/// In seconds: the longest that any browser keeps a preflight's answer for less than a day.
+/// How long a browser keeps a preflight's answer, in seconds: Chromium keeps none for longer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 /// Who may read answers, and what they may send.
@@ -28,21 +29,29 @@ pub(super) struct Sharing {
     headers: HeaderValue,
     /// Whether a browser may send the session's cookie along.
     credentials: bool,
+    /// What it refuses is no preflight either.
+    guard: Option<Guard>,
 }
 
 impl Sharing {
-    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>) -> Arc<Self> {
-        let guard = cookie.and_then(CookieSettings::guard_header);
-        let headers = guard.map(|guard| HeaderValue::try_from(format!("{HEADERS}, {guard}")));
+    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>, guard: Option<Guard>) -> Arc<Self> {
+        let guard_header = cookie.and_then(CookieSettings::guard_header);
+        let headers = guard_header.map(|name| HeaderValue::try_from(format!("{HEADERS}, {name}")));
         let headers = headers.and_then(Result::ok).unwrap_or(HeaderValue::from_static(HEADERS));
-        Arc::new(Self { origins, headers, credentials: cookie.is_some() })
+        Arc::new(Self { origins, headers, credentials: cookie.is_some(), guard })
+    }
+}
+
+impl Sharing {
+    fn lets_in(&self, headers: &HeaderMap) -> bool {
+        self.guard.is_none_or(|guard| guard(headers).is_ok())
     }
 }
 
 /// Answers preflights, and says of every other answer who may read it.
 pub(super) async fn share(State(sharing): State<Arc<Sharing>>, request: Request, next: Next) -> Response {
     let allowed = allowed_origin(request.headers(), &sharing.origins);
-    let is_preflight = is_preflight(&request);
+    let is_preflight = is_preflight(&request) && sharing.lets_in(request.headers());
     let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
     // Whether there is an origin or not: a cache must not give the one the answer to the other.

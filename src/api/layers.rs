@@ -13,6 +13,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument;
@@ -33,22 +34,21 @@ pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router {
     // A page sets its own; nothing else does.
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref());
-    // Around the routes as a whole, so that no router has a word in what a layer answers. The first is the innermost.
-    Router::new()
-        .fallback_service(routes)
-        .layer(middleware::from_fn(limit_time))
-        .layer(middleware::from_fn(move |request: Request, next: Next| look(guard, request, next)))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::new(Code::InternalError).into_response()
-        }))
-        .layer(middleware::from_fn(write_problems))
-        .layer(middleware::from_fn_with_state(sharing, cors::share))
-        .layer(header(CACHE_CONTROL, "no-store"))
-        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'"))
+    let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref(), guard);
+    let panicked = |_: Box<dyn std::any::Any + Send>| Problem::new(Code::InternalError).into_response();
+    // Around the routes as a whole, so that no router has a word in what a layer answers. Outside in.
+    let layers = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(app.clone(), identify))
+        .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'"))
+        .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(CACHE_CONTROL, "no-store"))
+        .layer(middleware::from_fn_with_state(sharing, cors::share))
+        .layer(middleware::from_fn(write_problems))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(move |request: Request, next: Next| look(guard, request, next)))
+        .layer(middleware::from_fn(limit_time));
+    Router::new().fallback_service(layers.service(routes))
 }
 
 /// Gives the request its id and a span to log in; when it is answered, one line in the log, and its count.
@@ -62,7 +62,7 @@ async fn identify(State(app): State<App>, mut request: Request, next: Next) -> R
         deadline: started + app.0.request_timeout,
     };
     let line = Line {
-        method: request.method().clone(),
+        method: known(request.method()),
         route: routes::name(request.uri().path()),
         context: context.clone(),
         started,
@@ -81,7 +81,7 @@ async fn identify(State(app): State<App>, mut request: Request, next: Next) -> R
 
 /// What is said of a request in the log: one line.
 struct Line {
-    method: Method,
+    method: &'static str,
     route: &'static str,
     context: Context,
     started: Instant,
@@ -101,11 +101,17 @@ impl Line {
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let status = status.as_u16();
         if status >= 500 {
-            tracing::error!(request_id, %method, route, status, code, cause, took_ms, address, "answered");
+            tracing::error!(request_id, method, route, status, code, cause, took_ms, address, "answered");
         } else {
-            tracing::info!(request_id, %method, route, status, code, cause, took_ms, address, "answered");
+            tracing::info!(request_id, method, route, status, code, cause, took_ms, address, "answered");
         }
     }
+}
+
+/// A method's name, if it is one: another could be anything that somebody has pasted.
+fn known(method: &Method) -> &'static str {
+    const NAMES: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+    NAMES.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
 }
 
 /// The client's own id if it is one header of `[A-Za-z0-9._:-]{1,128}`, else a new one.
@@ -136,6 +142,17 @@ async fn write_problems(request: Request, next: Next) -> Response {
         headers.insert(ALLOW, allow.clone());
     }
     problem.into_answer(request_id.as_deref().unwrap_or_default(), headers)
+}
+
+/// Another router behind the same look at each request.
+pub fn guarded(router: Router, guard: Guard) -> Router {
+    let refuse = move |request: Request, next: Next| async move {
+        match guard(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(code) => Problem::new(code).into_answer("", HeaderMap::new()),
+        }
+    };
+    router.layer(middleware::from_fn(refuse))
 }
 
 async fn look(guard: Option<Guard>, request: Request, next: Next) -> Response {

@@ -49,7 +49,7 @@ use crate::signalwire::Client;
 
 pub use code::{Code, Row};
 pub use cookie::{CookieFault, CookieSettings};
-pub use layers::Guard;
+pub use layers::{Guard, guarded};
 pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
 pub use routes::metric_series;
@@ -120,8 +120,9 @@ impl App {
 
     /// From now on this policy is in force; requests that have begun keep the one that they began with.
     pub fn replace_policy(&self, policy: Policy) {
+        let policy = Arc::new(policy);
+        self.0.policy.store(Arc::clone(&policy));
         self.0.status.policy_loaded(policy.sha256());
-        self.0.policy.store(Arc::new(policy));
     }
 
     /// Whose sessions are taken.

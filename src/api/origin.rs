@@ -112,7 +112,7 @@ fn exact(text: &str) -> Result<String, OriginFault> {
     let url = Url::parse(text).map_err(|_| OriginFault::NoOrigin)?;
     let plain = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     let host = url.host_str().filter(|_| plain && url.username().is_empty() && url.password().is_none());
-    let host = host.filter(|host| !host.is_empty()).ok_or(OriginFault::NoOrigin)?;
+    let host = host.filter(|host| !host.is_empty() && !host.ends_with('.')).ok_or(OriginFault::NoOrigin)?;
     // The port is left out where it is the scheme's usual one.
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let origin = format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase());

@@ -176,18 +176,23 @@ impl From<Limited> for Problem {
 
 impl From<NotJson> for Problem {
     fn from(why: NotJson) -> Self {
-        Self::new(Code::MalformedRequest).with_detail(format!("The body is not one JSON document: {why}."))
+        let detail = format!("The body is not one JSON document: {why}.");
+        Self::new(Code::MalformedRequest).with_detail(detail).because(&why)
     }
 }
 
 impl From<Vec<Fault>> for Problem {
     fn from(mut faults: Vec<Fault>) -> Self {
+        let first: Vec<_> =
+            faults.iter().take(5).map(|fault| format!("{} {}", fault.code.about().0, fault.pointer)).collect();
+        let more = if faults.len() > first.len() { ", …" } else { "" };
+        let cause = first.join(", ") + more;
         if faults.len() > MAX_FAULTS {
             let detail = format!("{} more faults are not listed", faults.len() - MAX_FAULTS);
             faults.truncate(MAX_FAULTS);
             faults.push(Fault { pointer: String::new(), code: FaultCode::MoreErrors, detail });
         }
-        Self { errors: faults, ..Self::new(Code::InvalidRequest) }
+        Self { errors: faults, ..Self::new(Code::InvalidRequest).because(&cause) }
     }
 }
 

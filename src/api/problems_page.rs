@@ -42,7 +42,8 @@ fn page() -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" \
          content=\"light dark\">\n<title>Problems · usher</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>Problems</h1>\n<p>Every answer of 400 and above is <code>application/problem+json</code> (RFC 9457). Programs \
+         <h1>Problems</h1>\n<p>Every answer of 400 and above is <code>application/problem+json</code> (RFC 9457), save to what is not \
+         HTTP or has too large a head. Programs \
          go by its <code>code</code>; its <code>request_id</code>, also the header <code>X-Request-Id</code>, leads the \
          operator to the cause in the log. In short: renew the session on 401; retry 408, 429, 502, 503 and 504, after \
          <code>Retry-After</code> seconds where there is one; give up on the rest.</p>\n<nav aria-label=\"Codes\">\n<ul>\n"

@@ -34,28 +34,16 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     // Everything that is wrong is told at once, so the policy is looked at even where a key is not there.
     let keys = open_keys(&settings);
     let aliases = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
-    let policy = PolicyFile::open(&settings.policy.file, &aliases).map(|(_, policy)| policy).map_err(Failure::wrong);
-    let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(format!("error: {fault}")));
-    let wrong: Vec<String> = [keys.err(), policy.as_ref().err().map(Failure::again), client.err()]
-        .into_iter()
-        .flatten()
-        .map(|(Failure::Failed(text) | Failure::Wrong(text))| text)
-        .collect();
+    let policy = PolicyFile::open(&settings.policy.file, &aliases).map(|(_, policy)| policy);
+    let client = Client::new(&settings.signalwire).map_err(|fault| format!("error: {fault}"));
+    let wrong = [keys.err(), policy.as_ref().err().map(ToString::to_string), client.err()];
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     match policy {
         Ok(policy) if wrong.is_empty() => {
             print(understood(&settings, &policy).trim_end());
             Ok(())
         }
         _ => Err(Failure::Wrong(wrong.join("\n\n"))),
-    }
-}
-
-impl Failure {
-    fn again(&self) -> Self {
-        match self {
-            Self::Failed(text) => Self::Failed(text.clone()),
-            Self::Wrong(text) => Self::Wrong(text.clone()),
-        }
     }
 }
 
@@ -72,6 +60,9 @@ fn understood(settings: &Settings, policy: &Policy) -> String {
     for origin in settings.origins.iter() {
         line("origin", origin.to_string());
     }
+    if let Some(cookie) = &settings.cookie {
+        line("cookie", cookie.to_string());
+    }
     line("signalwire", format!("{} project {}", settings.signalwire.space, settings.signalwire.project_id));
     for issuer in &settings.issuers {
         line("issuer", understood_issuer(issuer));
@@ -84,7 +75,7 @@ fn understood_issuer(issuer: &IssuerSettings) -> String {
         AudiencesSettings::Any => "any audience".to_owned(),
         AudiencesSettings::OneOf(audiences) => format!("audience {}", audiences.join(" or ")),
     };
-    format!("{} {} ({audiences}; keys: {:?})", issuer.name, issuer.issuer, issuer.keys)
+    format!("{} {} ({audiences}; keys: {})", issuer.name, issuer.issuer, issuer.keys)
 }
 
 fn understood_policy(file: &str, policy: &Policy) -> String {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::serve::listen_to_signals;
-use super::{Failure, block_on, print};
+use super::{Failure, block_on, no_signals, print};
 use crate::dev::{self, Dev, DevFault};
 use crate::ops::log::{self, LogFormat, LogSettings};
+use crate::service::Signals;
 use crate::settings::Environment;
 
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
     let options = dev::Options { policy: options.policy, listen: options.listen, allow_remote: options.allow_remote };
     log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO });
     block_on(async {
-        let signals = listen_to_signals()?;
+        let signals = Signals::of_terminal().map_err(no_signals)?;
         let Dev { service, greeting, sandbox, left_behind } =
             dev::start(options, environment).await.map_err(|fault| match fault {
                 DevFault::Settings(text) => Failure::Wrong(text),

@@ -48,6 +48,8 @@ enum Command {
 enum Failure {
     /// Exit 1: it failed.
     Failed(String),
+    /// Exit 1: it failed, and the log says so.
+    Logged,
     /// Exit 3: the policy or the settings are wrong.
     Wrong(String),
 }
@@ -73,12 +75,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sandbox(options) => sandbox::run(options, &environment),
         Command::Healthcheck(options) => healthcheck::run(&options, &environment),
     };
+    crate::ops::log::finish();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
             complain(&text);
             ExitCode::from(1)
         }
+        Err(Failure::Logged) => ExitCode::from(1),
         Err(Failure::Wrong(text)) => {
             complain(&text);
             ExitCode::from(3)
@@ -89,6 +93,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Failure {
     fn failed(why: impl Display) -> Self {
         Self::Failed(format!("usher: {why}"))
+    }
+
+    /// Tells it in the log, which has begun: every line there is one of the log's.
+    fn into_log(self) -> Self {
+        match self {
+            Self::Failed(text) => {
+                tracing::error!("{}", text.trim_start_matches("usher: "));
+                Self::Logged
+            }
+            other => other,
+        }
     }
 
     fn wrong(why: impl Display) -> Self {
@@ -104,6 +119,10 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     // A file of a network that does not answer is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+fn no_signals(error: impl Display) -> Failure {
+    Failure::failed(format!("no signal can be had: {error}"))
 }
 
 /// Where to ask a listener on this machine: what listens on every address listens on loopback too.

@@ -1,14 +1,13 @@
 //! `usher sandbox`: SignalWire's stand-in alone, for a front end's own tests or a composition of containers.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::net::TcpListener;
 
-use super::serve::{bind, listen_to_signals};
-use super::{Failure, block_on, print, reachable};
+use super::{Failure, block_on, no_signals, print, reachable};
 use crate::dev::{loopback_alone, random_text, refuse_real_credentials, unix_seconds};
+use crate::listener::{bind, bind_near};
 use crate::ops::log::{self, LogFormat, LogSettings};
 use crate::sandbox::Sandbox;
 use crate::service::Signals;
@@ -45,21 +44,18 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
     };
     log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO });
     block_on(async {
-        let Signals { mut stop, .. } = listen_to_signals()?;
+        let Signals { mut stop, .. } = Signals::of_terminal().map_err(no_signals)?;
         let listener = match options.listen {
-            Some(address) => bind(address).await?,
-            None => match TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).await {
-                Ok(listener) => listener,
-                Err(_) => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?,
-            },
-        };
-        let address = reachable(listener.local_addr().map_err(Failure::failed)?);
+            Some(address) => bind(address).await,
+            None => bind_near(PORT).await,
+        }
+        .map_err(Failure::failed)?;
+        let address = listener.local_addr().map_err(Failure::failed)?;
         let token = secrecy::ExposeSecret::expose_secret(&api_token);
         let sandbox = Sandbox::new(project_id.clone(), token, unix_seconds);
-        let sandbox = if options.allow_remote { sandbox } else { sandbox.for_this_machine_alone() };
-        print(format!(
-            "SIGNALWIRE_SPACE=http://{address}\nSIGNALWIRE_PROJECT_ID={project_id}\nSIGNALWIRE_API_TOKEN={token}"
-        ));
+        let sandbox = if address.ip().is_loopback() { sandbox.for_this_machine_alone() } else { sandbox };
+        let space = format!("http://{}", reachable(address));
+        print(format!("SIGNALWIRE_SPACE={space}\nSIGNALWIRE_PROJECT_ID={project_id}\nSIGNALWIRE_API_TOKEN={token}"));
         sandbox.serve(listener, async { stop.next().await }).await.map_err(Failure::failed)
     })
 }

@@ -1,18 +1,17 @@
 //! `usher serve`: settings to a running service, until a signal ends it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
-use tokio::net::TcpListener;
 
-use super::{Failure, block_on};
+use super::{Failure, block_on, no_signals};
 use crate::api::{App, Decisions, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
+use crate::listener::bind;
 use crate::ops::{clock, log};
 use crate::service::{self, Lifetime, PolicyFile, Service, Signals};
 use crate::session::Verifier;
@@ -31,7 +30,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let settings = Settings::load(&options.config, environment).map_err(Failure::wrong)?;
-    let verifier = Arc::new(open_keys(&settings)?);
+    let verifier = Arc::new(open_keys(&settings).map_err(Failure::Wrong)?);
     let opened = PolicyFile::open(&settings.policy.file, &verifier.aliases());
     let (policy_file, policy) = opened.map_err(Failure::wrong)?;
     let signalwire = Client::new(&settings.signalwire).map_err(|fault| match fault {
@@ -40,16 +39,18 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     })?;
     log::start(settings.log);
     block_on(async {
-        let signals = listen_to_signals()?;
-        let listener = bind(settings.server.listen).await?;
+        let failed = |why: String| Failure::failed(why).into_log();
+        let signals = Signals::of_service().map_err(no_signals)?;
+        // Before anything is bound, so that whoever can connect is answered.
+        let fetched = verifier.fetch_keys(clock::now, FIRST_FETCH).await;
+        let _kept_fresh = fetched.map_err(|error| Failure::failed(causes(&error)).into_log())?;
+        let listener = bind(settings.server.listen).await.map_err(failed)?;
         let ops = match settings.ops_listen {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address).await.map_err(failed)?),
             None => None,
         };
         service::raise_open_files(settings.server.connections.max_connections);
         let status = service::status(&policy_file.name(), &policy, &verifier);
-        let fetched = verifier.fetch_keys(clock::now, FIRST_FETCH).await;
-        let _kept_fresh = fetched.map_err(|error| Failure::failed(causes(&error)))?;
         let app = App::new(Parts {
             policy: ArcSwap::from_pointee(policy),
             verifier,
@@ -74,25 +75,18 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             tracing::info!(%address, "the operator's listener is open");
         }
         let address = listener.local_addr().unwrap_or(settings.server.listen);
-        tracing::info!(%address, "listening");
+        tracing::info!(path = policy_file.name(), sha256 = app.policy().sha256(), "policy in force");
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         let service = Service { app, listener, guard: None, ops, policy: Some(policy_file), lifetime };
-        service.run(signals).await.map_err(Failure::failed)
+        service.run(signals).await.map_err(|cut_off| Failure::failed(cut_off).into_log())
     })
 }
 
-pub(super) fn listen_to_signals() -> Result<Signals, Failure> {
-    Signals::listen().map_err(|error| Failure::failed(format!("no signal can be had: {error}")))
-}
-
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| Failure::failed(format!("{address} cannot be listened on: {error}")))
-}
-
-pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, Failure> {
+/// The issuers with their keys, or every fault of these.
+pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, String> {
     let verifier = Verifier::open(settings.issuers.clone()).map_err(|faults| {
         let told: Vec<_> = faults.iter().map(|fault| format!("error: {fault}")).collect();
-        Failure::wrong(told.join("\n\n"))
+        told.join("\n\n")
     })?;
     Ok(if settings.remember { verifier.remembering() } else { verifier })
 }

@@ -12,7 +12,7 @@ use crate::settings::Environment;
 #[derive(Args)]
 pub(super) struct Options {
     /// Who it is: the claim `sub`
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     sub: String,
     /// A role; may be given several times
     #[arg(long)]

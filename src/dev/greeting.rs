@@ -45,6 +45,7 @@ impl Examples {
         addresses: &Addresses,
         policy: &str,
         issuer: &DevIssuer,
+        program: &str,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let Addresses { usher: address, ops, sandbox } = addresses;
         let [base, ops, sandbox] = [address, ops, sandbox].map(|url| url.as_str().trim_end_matches('/'));
@@ -66,7 +67,7 @@ impl Examples {
   operator  {ops} (metrics, ready, policy)
   sandbox   {sandbox} (stands in for SignalWire; its tokens are visibly not real)
   policy    {policy}
-  sessions  usher session --sub bob --role {role} --port {port}
+  sessions  {program} session --sub bob --role {role} --port {port}
 "
         )];
         if let Some(role) = &self.bob {

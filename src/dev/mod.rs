@@ -6,7 +6,7 @@ mod issuer;
 mod left_behind;
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use self::greeting::Addresses;
 use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
+use crate::listener::{bind, bind_near};
 use crate::ops::clock;
 use crate::policy::Policy;
 use crate::sandbox::Sandbox;
@@ -88,7 +89,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
 
     let (project_id, api_token) = (uuid::Uuid::new_v4().to_string(), random_text());
     let sandbox = Sandbox::new(project_id.clone(), api_token.clone(), unix_seconds).for_this_machine_alone();
-    let sandbox_listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let sandbox_listener = bind_near(0).await.map_err(failed)?;
     let space = address_of(&sandbox_listener)?;
     let sandbox = tokio::spawn(async move {
         if let Err(error) = sandbox.serve(sandbox_listener, std::future::pending()).await {
@@ -120,12 +121,15 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         decisions: Decisions::default(),
     });
     let listener = match options.listen {
-        Some(address) => bind(address).await?,
-        None => bind_near(PORT).await?,
-    };
-    let ops = bind_near(OPS_PORT).await?;
+        Some(address) => bind(address).await,
+        None => bind_near(PORT).await,
+    }
+    .map_err(failed)?;
+    let ops = bind_near(OPS_PORT).await.map_err(failed)?;
     let addresses = Addresses { usher: address_of(&listener)?, ops: address_of(&ops)?, sandbox: space };
-    let greeting = examples.text(&addresses, &policy_name, &issuer).map_err(failed)?;
+    // Whoever runs it by cargo has no `usher` to call.
+    let program = if environment.text("CARGO").is_some() { "cargo run --" } else { "usher" };
+    let greeting = examples.text(&addresses, &policy_name, &issuer, program).map_err(failed)?;
     let left_behind = LeftBehind::leave(environment, &addresses.usher, issuer).map_err(failed)?;
     let service = Service {
         app,
@@ -191,19 +195,6 @@ fn policy(file: Option<&Path>, issuer: &DevIssuer) -> Result<OpenedPolicy, DevFa
     let name = "the built-in policy".to_owned();
     let policy = Policy::compile(&name, BUILT_IN_POLICY, &aliases);
     policy.map(|policy| (name, None, policy)).map_err(|faults| DevFault::Settings(faults.to_string()))
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, DevFault> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|error| failed(format!("{address} cannot be listened on: {error}")))
-}
-
-/// On loopback, on this port if it is free, else on any.
-async fn bind_near(port: u16) -> Result<TcpListener, DevFault> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await,
-    }
 }
 
 fn address_of(listener: &TcpListener) -> Result<Url, DevFault> {

@@ -5,14 +5,17 @@
 //! loop of our own on hyper, with a stream that knows where its connection is (`phase.rs`).
 
 mod phase;
+mod unread;
 
+use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::phase::{Answering, Phase, TimedStream};
+use self::unread::{Rest, is_expected};
 
 /// The largest head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -75,7 +79,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ConnectionSe
                 connections.spawn(connection.serve(stream, router.clone()));
             }
             // The one connection was gone before it was accepted.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if !std::mem::replace(&mut was_refused, true) {
                     tracing::warn!("connections cannot be accepted for now: {error}");
@@ -87,6 +91,31 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ConnectionSe
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// Binds an address.
+///
+/// # Errors
+/// Why not, for the one who chose it.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("{address} cannot be listened on: {error}"))
+}
+
+/// Binds this port on loopback if it is free, else any.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_near(port: u16) -> Result<TcpListener, String> {
+    match bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await,
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable];
+    kinds.contains(&error.kind())
 }
 
 struct Connection {
@@ -107,15 +136,23 @@ impl Connection {
         let service = service_fn(|mut request: Request<Incoming>| {
             phase.enter_busy();
             request.extensions_mut().insert(peer);
-            let (router, phase) = (router.clone(), phase.clone());
+            let (router, phase, rest) = (router.clone(), phase.clone(), Rest::default());
             async move {
-                let response = router.oneshot(request.map(axum::body::Body::new)).await;
-                response.map(|response| response.map(|body| Answering::new(body, phase)))
+                let is_expected = is_expected(request.headers());
+                let request = request.map(|body| axum::body::Body::new(rest.lend(body)));
+                let mut response = router.oneshot(request).await?;
+                if !rest.is_read_away(is_expected).await {
+                    // RFC 9112 §9.3: what comes after this answer would be taken for the next request.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    phase.leave_unread();
+                }
+                Ok::<_, Infallible>(response.map(|body| Answering::new(body, phase)))
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            // The stream is stricter; this one also sees half a head that came along with the request before it.
+            // The stream is stricter. But without any time-out here hyper does not read after an answer until something
+            // comes, and the stream would not be asked how long yet.
             .header_read_timeout(settings.keep_alive.saturating_add(settings.header_timeout))
             .max_header_size(MAX_HEAD)
             .max_buf_size(2 * MAX_HEAD)
@@ -126,9 +163,6 @@ impl Connection {
             ended = connection.as_mut() => ended,
             () = kill.cancelled() => return,
             () = draining.cancelled() => {
-                if phase.is_fresh() {
-                    return;
-                }
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection => ended,

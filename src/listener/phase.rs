@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -24,29 +24,41 @@ const WHICH: u32 = 0b11;
 /// A head after no change but the one from [`FRESH`].
 const FIRST_HEAD: u32 = (WHICH + 1) | HEAD;
 
+/// How long the rest of a refused body is read away.
+const LINGER: Duration = Duration::from_secs(2);
+/// How much of it at most, in bytes.
+const MAX_LINGER: usize = 64 << 20;
+
 /// Where a connection is, shared between its stream and whoever serves it. Each change gives another number, so that a
 /// change and back is seen too.
 #[derive(Clone, Default)]
-pub(super) struct Phase(Arc<AtomicU32>);
+pub(super) struct Phase(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    number: AtomicU32,
+    /// Whether the connection ends with a request whose body was not read.
+    is_unread: AtomicBool,
+}
 
 impl Phase {
-    /// Whether no byte of a request has come yet.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.number() == FRESH
-    }
-
     pub(super) fn enter_busy(&self) {
         self.enter(BUSY);
     }
 
+    /// The request's body was not read to its end, so the connection closes after the answer.
+    pub(super) fn leave_unread(&self) {
+        self.0.is_unread.store(true, Ordering::Relaxed);
+    }
+
     fn number(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.number.load(Ordering::Relaxed)
     }
 
     fn enter(&self, which: u32) {
         // One task alone changes it: the connection's.
         let changes = (self.number() | WHICH).wrapping_add(1);
-        self.0.store(changes | which, Ordering::Relaxed);
+        self.0.number.store(changes | which, Ordering::Relaxed);
     }
 
     fn heard(&self) {
@@ -56,7 +68,8 @@ impl Phase {
     }
 }
 
-/// A stream that fails with [`io::ErrorKind::TimedOut`] where a head takes too long or no request comes.
+/// A stream that fails with [`io::ErrorKind::TimedOut`] where a head takes too long, no request comes, or an answer is not
+/// taken.
 pub(super) struct TimedStream<S> {
     stream: S,
     phase: Phase,
@@ -65,6 +78,10 @@ pub(super) struct TimedStream<S> {
     /// The phase's number that `patience` was set for.
     timed: u32,
     patience: Pin<Box<Sleep>>,
+    /// Until when the other side may take nothing of an answer; none while it does.
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// Until when the rest of a body is read away, and how much of it was.
+    lingering: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
 impl<S> TimedStream<S> {
@@ -72,7 +89,19 @@ impl<S> TimedStream<S> {
     pub(super) fn new(stream: S, phase: Phase, header_timeout: Duration, keep_alive: Duration) -> Self {
         let timed = phase.number();
         let patience = Box::pin(tokio::time::sleep(header_timeout));
-        Self { stream, phase, header_timeout, keep_alive, timed, patience }
+        Self { stream, phase, header_timeout, keep_alive, timed, patience, stalled: None, lingering: None }
+    }
+
+    /// An attempt to send: how long yet, where the other side takes nothing?
+    fn sent<T>(&mut self, context: &mut Context<'_>, sent: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if sent.is_ready() {
+            self.stalled = None;
+            return sent;
+        }
+        let keep_alive = self.keep_alive;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(keep_alive)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Nothing more came: how long yet?
@@ -112,9 +141,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.sent(context, sent)
     }
 
     fn poll_write_vectored(
@@ -122,7 +152,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.sent(context, sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -130,11 +161,37 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let sent = Pin::new(&mut self.stream).poll_flush(context);
+        self.sent(context, sent)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            if !self.phase.0.is_unread.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.linger(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> TimedStream<S> {
+    /// Reads away for a while what a client still sends of a body that was refused: closed at once, the connection would be
+    /// reset, and the client might never see why.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, lingering, .. } = self;
+        let (until, bytes) = lingering.get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER)), 0));
+        let mut buffer = [0; 16 * 1024];
+        while until.as_mut().poll(context).is_pending() && *bytes < MAX_LINGER {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            let read = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            *bytes += buffer.filled().len();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

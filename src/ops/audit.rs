@@ -160,8 +160,13 @@ impl AuditEvent {
     /// Why nothing was granted, where the code does not say it all.
     pub fn denied_for(&mut self, denial: &Denial) {
         if let Denial::NothingGranted(why) = denial {
-            self.reason = Some(why.to_string());
+            self.because(why);
         }
+    }
+
+    /// Why it is so, where the code does not say it all.
+    pub fn because(&mut self, why: impl std::fmt::Display) {
+        self.reason = Some(why.to_string());
     }
 
     /// SignalWire gave a token.

@@ -8,6 +8,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use unicode_general_category::{GeneralCategory, get_general_category};
 
+use super::writer;
+
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -35,7 +37,7 @@ impl LogSettings {
 /// Starts the log, once a process.
 pub fn start(settings: LogSettings) {
     let filter = EnvFilter::new(settings.level.to_string());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping).log_internal_errors(false);
     let started = match settings.format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
         // Colour would be escaped along with the rest, so this goes without.
@@ -44,6 +46,7 @@ pub fn start(settings: LogSettings) {
     if started.is_err() {
         tracing::debug!("the log was started before");
     }
+    writer::start();
     // A panic's text can hold what a client sent: it goes through the log like everything else.
     std::panic::set_hook(Box::new(|panic| {
         let (place, message) = (panic.location().map(tracing::field::display), panic.payload_as_str());
@@ -51,10 +54,14 @@ pub fn start(settings: LogSettings) {
     }));
 }
 
-/// Writes one line to standard error, escaped, whatever the log's level.
+/// Waits, but not for long, until everything that was said is written.
+pub fn finish() {
+    writer::finish();
+}
+
+/// Writes one line to standard error, escaped, whatever the log's level. It is never lost for want of room.
 pub fn write_line(line: &str) {
-    // Nobody is left to be told that standard error is gone.
-    let _ = io::stderr().lock().write_all(escaped(line).as_bytes());
+    writer::write(escaped(line), true);
 }
 
 #[derive(Clone, Copy)]
@@ -70,13 +77,12 @@ impl<'a> MakeWriter<'a> for Escaping {
 
 impl Write for Escaping {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(line);
-        io::stderr().lock().write_all(escaped(&text).as_bytes())?;
+        writer::write(escaped(&String::from_utf8_lossy(line)), false);
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

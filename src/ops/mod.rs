@@ -4,6 +4,7 @@
 //! ```text
 //! clock.rs     the one place that reads the clock
 //! log.rs       standard error, escaped
+//! writer.rs    the thread that writes it
 //! audit.rs     one event for every decision
 //! metrics.rs   what is counted and measured
 //! status.rs    ready or not, which policy: what the service tells and the listeners ask
@@ -16,6 +17,7 @@ mod listener;
 pub mod log;
 mod metrics;
 mod status;
+mod writer;
 
 pub use listener::router;
 pub use metrics::{Metrics, Series, UpstreamCall};

@@ -66,6 +66,20 @@ pub(super) struct Draft {
     deny: Vec<(Rule, Place)>,
 }
 
+/// The roles' names, in the order of the file and to be looked up.
+struct Names<'a> {
+    list: Vec<&'a str>,
+    index: HashMap<&'a str, usize>,
+}
+
+impl<'a> Names<'a> {
+    fn of(names: impl Iterator<Item = &'a str>) -> Self {
+        let list: Vec<_> = names.collect();
+        let index = list.iter().enumerate().map(|(index, name)| (*name, index)).collect();
+        Self { list, index }
+    }
+}
+
 pub(super) struct Compiler {
     pub(super) faults: Faults,
     damage: Damage,
@@ -136,7 +150,7 @@ impl Compiler {
             let advice = "write one, as in [roles.customer.channels]";
             self.faults.add(&table.place, "there is no role", advice);
         }
-        let names: Vec<&str> = table.entries.iter().map(|entry| entry.key.as_str()).collect();
+        let names = Names::of(table.entries.iter().map(|entry| entry.key.as_str()));
         let complete = table.whole && !self.damage.structural;
         let mut drafts = Vec::new();
         for entry in &table.entries {
@@ -147,15 +161,15 @@ impl Compiler {
         drafts
     }
 
-    fn role(&mut self, entry: &Entry, fields: &Fields, names: &[&str], complete: bool, min: Option<Ttl>) -> Draft {
+    fn role(&mut self, entry: &Entry, fields: &Fields, names: &Names<'_>, complete: bool, min: Option<Ttl>) -> Draft {
         if entry.key.is_empty() {
             self.faults.add(&entry.key_place, "a role without a name", "give it one, as in [roles.customer]");
         }
         let max_ttl = self.cap(fields, min);
         let mut includes = Vec::new();
         for (name, place) in fields.list("includes").unwrap_or_default().iter().filter_map(Item::as_text) {
-            match names.iter().position(|known| *known == name) {
-                Some(index) => includes.push((index, place.clone())),
+            match names.index.get(name) {
+                Some(index) => includes.push((*index, place.clone())),
                 None if complete => self.unknown_role(name, place, names),
                 None => {}
             }
@@ -202,18 +216,22 @@ impl Compiler {
 
     fn role_named(&mut self, fields: Option<&Fields>, key: &str, drafts: &[Draft]) -> Option<(usize, Place)> {
         let (name, place) = fields?.text(key)?;
-        let found = drafts.iter().position(|draft| draft.name == name);
+        let names = Names::of(drafts.iter().map(|draft| draft.name.as_str()));
+        let found = names.index.get(name).copied();
         if found.is_none() && !self.damage.structural {
-            let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
             self.unknown_role(name, place, &names);
         }
         found.map(|index| (index, place.clone()))
     }
 
-    fn unknown_role(&mut self, name: &str, place: &Place, names: &[&str]) {
-        let advice = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean {}?", quoted(near)),
-            None => format!("the roles are {}", names.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")),
+    fn unknown_role(&mut self, name: &str, place: &Place, names: &Names<'_>) {
+        let near = if self.faults.are_many() { None } else { nearest(name, names.list.iter().copied()) };
+        let advice = if let Some(near) = near {
+            format!("did you mean {}?", quoted(near))
+        } else {
+            let first: Vec<_> = names.list.iter().take(20).map(|name| quoted(name)).collect();
+            let more = if names.list.len() > first.len() { ", …" } else { "" };
+            format!("the roles are {}{more}", first.join(", "))
         };
         self.faults.add(place, format!("there is no role {}", quoted(name)), advice);
     }

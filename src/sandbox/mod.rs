@@ -164,8 +164,10 @@ impl Sandbox {
                 .headers
                 .get(header::CONTENT_TYPE)
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-            body: String::from_utf8_lossy(&body).into_owned(),
+            body: String::new(),
         };
+        let kept = if received.authorized { String::from_utf8_lossy(&body).into_owned() } else { String::new() };
+        let received = Received { body: kept, ..received };
         self.inner.recent.push(received.clone());
         (received, body)
     }

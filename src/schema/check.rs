@@ -129,7 +129,7 @@ impl Walk<'_> {
     ) -> Option<Vec<Item>> {
         let items: Vec<_> = raw.iter().filter_map(|element| self.item(element, of, place)).collect();
         if raw.len() < at_least {
-            let advice = format!("write {}", of.wanted());
+            let advice = format!("write at least {at_least}: {}", of.wanted());
             self.fault(place, &format!("this list needs at least {at_least} of them"), advice);
         }
         let mut seen = HashSet::new();
@@ -145,8 +145,11 @@ impl Walk<'_> {
         let wanted = kind.wanted();
         // A secret is never shown, and neither is what stands in its place or in that of a table that could hold one.
         let hides = matches!(kind, Kind::Secret | Kind::Text | Kind::Table(_) | Kind::Tables(_));
+        // A variable's text stands without quotes.
+        let wanted = if raw.place.is_in_text() { wanted } else { wanted.replace(", in quotes", "") };
         let found = match (&raw.raw, kind) {
             (Raw::Text(text), _) if !hides => quoted(text),
+            (Raw::Integer(integer), Kind::Integer(..)) => integer.to_string(),
             (other, _) => described(other).to_owned(),
         };
         let advice = match (kind, &raw.raw) {
@@ -175,6 +178,9 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
     }
 }
 
+/// The longest duration, in seconds: ten years.
+const MAX_SECONDS: i64 = 3_650 * 86_400;
+
 /// A duration in seconds: a positive integer and one of `s m h d`; zero only where `zero` says so.
 #[must_use]
 pub fn seconds(text: &str, zero: bool) -> Option<i64> {
@@ -186,7 +192,8 @@ pub fn seconds(text: &str, zero: bool) -> Option<i64> {
         _ => return None,
     };
     let number = positive_integer(text.get(..text.len() - 1)?)?;
-    let seconds = number.checked_mul(unit)?;
+    // Past ten years no clock of ours can reckon with it.
+    let seconds = number.checked_mul(unit).filter(|seconds| *seconds <= MAX_SECONDS)?;
     (seconds > 0 || (zero && text == "0s")).then_some(seconds)
 }
 

@@ -14,6 +14,8 @@ pub struct Source {
     pub name: String,
     /// The file's text; none for a variable.
     text: Option<String>,
+    /// The first byte of each line.
+    lines: Vec<usize>,
     /// Whether a report may show the lines: not where they may hold a secret.
     shows_lines: bool,
 }
@@ -22,19 +24,25 @@ impl Source {
     /// A file whose lines may be shown.
     #[must_use]
     pub fn file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: Some(text.into()), shows_lines: true })
+        Self::of_text(name, text, true)
     }
 
     /// A file that may hold secrets: places are told, lines are not shown.
     #[must_use]
     pub fn confidential_file(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: Some(text.into()), shows_lines: false })
+        Self::of_text(name, text, false)
     }
 
     /// An environment variable, or anything else that has a name and no lines.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: None, shows_lines: false })
+        Arc::new(Self { name: name.into(), text: None, lines: vec![0], shows_lines: false })
+    }
+
+    fn of_text(name: impl Into<String>, text: impl Into<String>, shows_lines: bool) -> Arc<Self> {
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Arc::new(Self { name: name.into(), text: Some(text), lines, shows_lines })
     }
 
     /// The text; empty where there is none.
@@ -46,10 +54,19 @@ impl Source {
     /// Line and column of a byte, both from 1, the column in characters.
     #[must_use]
     pub fn line_and_column(&self, byte: usize) -> (usize, usize) {
-        let before = self.text().get(..byte).unwrap_or(self.text());
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
+        let line = self.lines.partition_point(|start| *start <= byte);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
+        let before = self.text().get(start..byte).or_else(|| self.text().get(start..)).unwrap_or_default();
+        (line.max(1), before.chars().count() + 1)
+    }
+
+    /// The whole lines that some bytes stand on, and the number of the first.
+    fn lines_of(&self, span: &Range<usize>) -> (Range<usize>, usize) {
+        let (line, _) = self.line_and_column(span.start);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let rest = self.text().get(span.end..).unwrap_or_default();
+        let end = rest.find('\n').map_or(self.text().len(), |found| span.end + found);
+        (start..end, line)
     }
 }
 
@@ -73,6 +90,12 @@ impl Place {
     #[must_use]
     pub fn of(source: &Arc<Source>, span: Range<usize>) -> Self {
         Self { source: Arc::clone(source), span: Some(span) }
+    }
+
+    /// Whether it stands in a file's text, and not in a variable.
+    #[must_use]
+    pub fn is_in_text(&self) -> bool {
+        self.span.is_some()
     }
 
     /// The line, from 1; 0 where the source has none.
@@ -118,9 +141,12 @@ impl Display for Fault {
         let Some(span) = self.place.span.clone().filter(|_| self.place.source.shows_lines) else {
             return write!(formatter, "error: {}\n  = help: {}", self.summary(), self.advice);
         };
-        let snippet = Snippet::source(self.place.source.text())
+        // The lines that matter alone: a report on each of many faults must not read the whole file each time.
+        let (lines, first) = self.place.source.lines_of(&span);
+        let snippet = Snippet::source(self.place.source.text().get(lines.clone()).unwrap_or_default())
+            .line_start(first)
             .path(self.place.source.name.as_str())
-            .annotation(AnnotationKind::Primary.span(span));
+            .annotation(AnnotationKind::Primary.span(span.start - lines.start..span.end - lines.start));
         let report = [Level::ERROR
             .primary_title(self.message.as_str())
             .element(snippet)
@@ -128,6 +154,11 @@ impl Display for Fault {
         formatter.write_str(&Renderer::plain().render(&report))
     }
 }
+
+/// From how many faults on nobody looks for near names.
+const MANY: usize = 50;
+/// How many faults are shown.
+const MOST_SHOWN: usize = 500;
 
 /// Everything that is wrong, in the order of the places.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +175,31 @@ impl Faults {
     /// Takes over all of another list.
     pub fn append(&mut self, other: Self) {
         self.list.extend(other.list);
+    }
+
+    /// Those that are told of one of these names.
+    #[must_use]
+    pub fn about(&self, names: &[&str]) -> Self {
+        let is_about = |fault: &&Fault| names.iter().any(|name| fault.message.starts_with(name));
+        Self { list: self.list.iter().filter(is_about).cloned().collect() }
+    }
+
+    /// Whether there are so many that looking for near names for more of them helps nobody.
+    #[must_use]
+    pub fn are_many(&self) -> bool {
+        self.list.len() >= MANY
+    }
+
+    /// `path:line:column: what is wrong`, one line each, of as many as anybody reads.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self.in_order().into_iter().take(MOST_SHOWN).map(Fault::summary).collect();
+        lines.extend(self.more().map(|more| format!("and {more} more")));
+        lines
+    }
+
+    fn more(&self) -> Option<usize> {
+        self.list.len().checked_sub(MOST_SHOWN).filter(|more| *more > 0)
     }
 
     /// Whether nothing is wrong.
@@ -171,8 +227,11 @@ impl Faults {
 
 impl Display for Faults {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        for fault in self.in_order() {
+        for fault in self.in_order().into_iter().take(MOST_SHOWN) {
             writeln!(formatter, "{fault}\n")?;
+        }
+        if let Some(more) = self.more() {
+            writeln!(formatter, "and {more} more\n")?;
         }
         let count = self.list.len();
         write!(formatter, "{count} {} found", if count == 1 { "fault" } else { "faults" })

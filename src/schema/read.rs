@@ -80,12 +80,16 @@ impl Damage {
     }
 }
 
+/// How many syntax faults are looked at: each may be another's doing, so each is held against all.
+const MOST_ERRORS: usize = 500;
+
 /// Reads TOML. Syntax faults are told once each: one a line, and of a bracket that is never closed only where it began.
 #[must_use]
 pub fn read_toml(source: &Arc<Source>, faults: &mut Faults) -> (RawItem, Damage) {
     let text = source.text();
     let (table, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    errors.truncate(MOST_ERRORS);
     let mut damage = Damage::default();
     for error in &errors {
         let at = error.span().unwrap_or(0..0);
@@ -103,13 +107,22 @@ pub fn read_toml(source: &Arc<Source>, faults: &mut Faults) -> (RawItem, Damage)
 }
 
 /// Reads one TOML value that stands by itself, as in an environment variable.
-#[must_use]
-pub fn read_toml_value(source: &Arc<Source>, text: &str) -> Option<RawItem> {
+///
+/// # Errors
+/// What is wrong first, and at which character; nothing of the text itself, which may be secret.
+pub fn read_toml_value(source: &Arc<Source>, text: &str) -> Result<RawItem, String> {
     let (value, errors) = DeValue::parse_recoverable(text);
+    if let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) {
+        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
+        return Err(format!("character {}: {}", before.chars().count() + 1, error.message().trim()));
+    }
     let mut faults = Faults::default();
     let mut item = raw_item(source, &value, &mut faults);
     item.forget_spans();
-    (errors.is_empty() && faults.is_empty()).then_some(item)
+    match faults.in_order().first() {
+        None => Ok(item),
+        Some(fault) => Err(fault.message.clone()),
+    }
 }
 
 impl RawItem {

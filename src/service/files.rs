@@ -27,12 +27,12 @@ impl Files {
     }
 
     /// Follows them for ever.
-    pub(super) async fn follow(mut self, app: App, mut reload: Reload) {
+    pub(super) async fn follow(mut self, app: App, mut reload: Option<Reload>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_asked_for = tokio::select! {
-                () = reload.next() => true,
+                () = Reload::next(reload.as_mut()) => true,
                 _ = looks.tick() => false,
             };
             if let Some(policy) = self.policy.as_mut().filter(|_| self.watches_policy || is_asked_for) {

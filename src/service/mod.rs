@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::files::Files;
-use crate::api::{App, Guard, metric_series};
+use crate::api::{self, App, Guard, metric_series};
 use crate::listener::{self, ConnectionSettings};
 use crate::ops::{self, IssuerKeys, Metrics, PolicyStatus, Status, clock};
 use crate::policy::Policy;
@@ -131,6 +131,7 @@ impl Service {
         let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());
         if let Some(ops) = ops {
             let router = ops::router(Arc::clone(status));
+            let router = guard.map_or_else(|| router.clone(), |guard| api::guarded(router.clone(), guard));
             background.spawn(observed.track_future(listener::serve(ops, router, OPS, ops_draining.clone())));
         }
 
@@ -141,7 +142,8 @@ impl Service {
             app.finish().await;
         });
         tokio::select! {
-            () = &mut serving => {}
+            biased;
+            () = &mut serving => return Ok(()),
             () = stop.next() => {}
         }
         status.begin_draining();

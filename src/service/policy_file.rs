@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::watched::Watched;
+use super::watched::{Content, Watched};
 use crate::api::App;
 use crate::policy::Policy;
-use crate::schema::{Fault, Faults};
+use crate::schema::Faults;
 
 /// A policy's file.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl PolicyFile {
         if !self.file.changed().await && !is_asked_for {
             return;
         }
-        match self.compile() {
+        match self.compile_aside().await {
             Ok(policy) => {
                 tracing::info!(path = self.name(), sha256 = policy.sha256(), "policy loaded");
                 app.replace_policy(policy);
@@ -69,11 +69,24 @@ impl PolicyFile {
     }
 
     fn compile(&self) -> Result<Policy, Unusable> {
-        let unreadable = |why: &str| Unusable::Unreadable { path: self.name(), why: why.to_owned() };
-        let bytes = self.file.content().as_ref().map_err(|why| unreadable(why))?;
-        let text = std::str::from_utf8(bytes).map_err(|error| unreadable(&error.to_string()))?;
-        Policy::compile(&self.name(), text, &self.aliases).map_err(Unusable::Faulty)
+        compile(&self.name(), self.file.content(), &self.aliases)
     }
+
+    /// Beside the requests: a large file takes a while, and even a bug in the compiler is only a file of no use.
+    async fn compile_aside(&self) -> Result<Policy, Unusable> {
+        let (name, content, aliases) = (self.name(), self.file.content().clone(), self.aliases.clone());
+        let compiled = tokio::task::spawn_blocking(move || compile(&name, &content, &aliases)).await;
+        let bug =
+            |_| Unusable::Unreadable { path: self.name(), why: "a bug: the log has it, please report it".to_owned() };
+        compiled.unwrap_or_else(|error| Err(bug(error)))
+    }
+}
+
+fn compile(name: &str, content: &Content, aliases: &BTreeSet<String>) -> Result<Policy, Unusable> {
+    let unreadable = |why: &str| Unusable::Unreadable { path: name.to_owned(), why: why.to_owned() };
+    let bytes = content.as_ref().map_err(|why| unreadable(why))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(&error.to_string()))?;
+    Policy::compile(name, text, aliases).map_err(Unusable::Faulty)
 }
 
 impl Unusable {
@@ -82,7 +95,7 @@ impl Unusable {
     pub fn summaries(&self) -> Vec<String> {
         match self {
             Self::Unreadable { path, why } => vec![format!("{path}: it cannot be read: {why}")],
-            Self::Faulty(faults) => faults.in_order().into_iter().map(Fault::summary).collect(),
+            Self::Faulty(faults) => faults.summaries(),
         }
     }
 }

@@ -4,52 +4,71 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// All of them.
+/// What a service heeds.
 pub struct Signals {
-    /// SIGTERM and SIGINT.
+    /// To stop.
     pub stop: Stop,
-    /// SIGHUP.
-    pub reload: Reload,
+    /// To read files again, where SIGHUP means that.
+    pub reload: Option<Reload>,
 }
 
-/// SIGTERM and SIGINT: stop in good order; a second one, stop at once.
+/// SIGTERM and SIGINT (and SIGHUP, of a command at a terminal): stop in good order; a second one, stop at once.
 pub struct Stop {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 /// SIGHUP: read the files again.
 pub struct Reload(Signal);
 
 impl Signals {
-    /// Takes them over.
+    /// Takes over those of a service that has no terminal: SIGHUP reads files again.
     ///
     /// # Errors
     /// Where the system does not let us.
-    pub fn listen() -> io::Result<Self> {
-        Ok(Self {
-            stop: Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? },
-            reload: Reload(signal(SignalKind::hangup())?),
-        })
+    pub fn of_service() -> io::Result<Self> {
+        Ok(Self { stop: Stop::listen(None)?, reload: Some(Reload(signal(SignalKind::hangup())?)) })
+    }
+
+    /// Takes over those of a command at a terminal: SIGHUP says that the terminal is gone.
+    ///
+    /// # Errors
+    /// Where the system does not let us.
+    pub fn of_terminal() -> io::Result<Self> {
+        Ok(Self { stop: Stop::listen(Some(signal(SignalKind::hangup())?))?, reload: None })
     }
 }
 
 impl Stop {
+    fn listen(hangup: Option<Signal>) -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
+    }
+
     /// Waits for the next one.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            () = received(self.hangup.as_mut()) => {}
         }
     }
 }
 
 impl Reload {
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
-        // None would mean that there will be no other.
-        if self.0.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
+    pub(super) async fn next(this: Option<&mut Self>) {
+        received(this.map(|reload| &mut reload.0)).await;
+    }
+}
+
+/// Waits for this signal; for ever where there is none.
+async fn received(signal: Option<&mut Signal>) {
+    let is_there = match signal {
+        Some(signal) => signal.recv().await.is_some(),
+        None => false,
+    };
+    if !is_there {
+        std::future::pending::<()>().await;
     }
 }

@@ -2,20 +2,18 @@
 //!
 //! Its bytes are read and compared. That sees every kind of change (an editor's rename, a symbolic link in its path that is
 //! swapped, as Kubernetes does with a `ConfigMap`, a network's or a container's mount), where notifications of the file
-//! system see only some. A change counts once two readings in a row are the same, so that a file that is being written is
-//! never taken for a whole one.
+//! system see only some. A change counts once it has stood for a second, so that a file that is being written is not taken
+//! for a whole one; a writer that pauses for longer should write another file and rename it.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::files;
+
 /// How long a change must stand.
-const SETTLE: Duration = Duration::from_millis(150);
-/// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 16 << 20;
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A file, and what it held when it was last looked at.
 #[derive(Debug)]
@@ -30,7 +28,7 @@ pub(super) type Content = Result<Vec<u8>, String>;
 impl Watched {
     /// Looks at it for the first time.
     pub(super) fn open(path: &Path) -> Self {
-        Self { path: path.to_owned(), seen: read(path) }
+        Self { path: path.to_owned(), seen: files::read(path) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -61,21 +59,7 @@ impl Watched {
     async fn look(&self) -> Content {
         let path = self.path.clone();
         // A network's file system can take its time.
-        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        let read = tokio::task::spawn_blocking(move || files::read(&path)).await;
         read.unwrap_or_else(|_| Err("it could not be looked at".to_owned()))
     }
-}
-
-fn read(path: &Path) -> Content {
-    let read = || {
-        // Before it is opened: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path)?.is_file() {
-            return Ok(Err("it is no file".to_owned()));
-        }
-        let mut bytes = Vec::new();
-        let size = File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-        let is_too_large = u64::try_from(size).is_ok_and(|size| size > MAX_BYTES);
-        Ok(if is_too_large { Err("it has over 16 MiB".to_owned()) } else { Ok(bytes) })
-    };
-    read().unwrap_or_else(|error: std::io::Error| Err(error.to_string()))
 }

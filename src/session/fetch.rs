@@ -9,7 +9,7 @@ use url::{Host, Url};
 use super::discovery::discover;
 use super::key::Algorithm;
 use super::keys::KeySet;
-use super::settings::{IssuerSettings, KeySettings};
+use super::settings::{IssuerSettings, KeySettings, without_query};
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,11 +52,11 @@ pub(super) struct Fetched {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("{url} cannot be fetched")]
-    Http { url: Url, source: reqwest::Error },
+    Http { url: String, source: reqwest::Error },
     #[error("{url} answered {status}")]
-    Status { url: Url, status: u16 },
+    Status { url: String, status: u16 },
     #[error("{0} answered with over 1 MiB")]
-    TooLarge(Url),
+    TooLarge(String),
     #[error("{0}")]
     NotJwks(String),
     #[error("its JWK Set holds no key that can be used{0}")]
@@ -140,17 +140,17 @@ impl Http {
     }
 
     pub(super) async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
-        let failed = |error: reqwest::Error| FetchError::Http { url: url.clone(), source: error.without_url() };
+        let failed = |error: reqwest::Error| FetchError::Http { url: without_query(url), source: error.without_url() };
         let mut answer = self.0.get(url.clone()).send().await.map_err(failed)?;
         if answer.status() != reqwest::StatusCode::OK {
-            return Err(FetchError::Status { url: url.clone(), status: answer.status().as_u16() });
+            return Err(FetchError::Status { url: without_query(url), status: answer.status().as_u16() });
         }
         let directives = answer.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
         let fresh_for = directives.and_then(max_age).unwrap_or(FRESH_FOR);
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BYTES {
-                return Err(FetchError::TooLarge(url.clone()));
+                return Err(FetchError::TooLarge(without_query(url)));
             }
             body.extend_from_slice(&chunk);
         }

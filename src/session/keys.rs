@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::key::{Algorithm, Key, KeyPrint};
 use super::settings::{IssuerSettings, KeySettings, SecretEncoding};
 use crate::chat::json;
+use crate::files;
 
 /// Keys that were good when they came.
 #[derive(Debug, Default)]
@@ -146,13 +147,14 @@ fn told(left_out: &[String]) -> String {
 
 /// One trailing newline is dropped, as editors leave it.
 fn read_secret(path: &Path, encoding: SecretEncoding) -> Result<SecretSlice<u8>, String> {
-    let shown = path.display();
-    let text = String::from_utf8(read(path)?).map_err(|_| format!("{shown} is not UTF-8"))?;
+    // The path is not shown: it may be the secret itself, where somebody took the one setting for the other.
+    let bytes = files::read(path).map_err(|why| format!("the file that it names cannot be read: {why}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "the file that it names is not UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = SecretString::from(text.strip_suffix('\r').unwrap_or(text));
-    encoding.decode(&text).map_err(|why| format!("{shown}: {why}"))
+    encoding.decode(&text).map_err(|why| why.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    files::read(path).map_err(|why| format!("{} cannot be read: {why}", path.display()))
 }

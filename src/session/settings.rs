@@ -125,15 +125,37 @@ impl KeySettings {
     }
 }
 
+/// A URL as it may be shown: what stands in a query may be a key to it.
+pub(super) fn without_query(url: &Url) -> String {
+    let mut shown = url.clone();
+    if shown.query().is_some() {
+        shown.set_query(Some("…"));
+    }
+    shown.to_string()
+}
+
+impl std::fmt::Display for KeySettings {
+    /// In words, for the operator.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Discovery => formatter.write_str("discovered"),
+            Self::JwksUrl(url) => formatter.write_str(&without_query(url)),
+            Self::JwksFile(path) | Self::PublicKeyFile(path) => write!(formatter, "{}", path.display()),
+            Self::Secret(_) => formatter.write_str("a secret"),
+            Self::SecretFile { .. } => formatter.write_str("a secret in a file"),
+        }
+    }
+}
+
 impl std::fmt::Debug for KeySettings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Discovery => formatter.write_str("Discovery"),
-            Self::JwksUrl(url) => write!(formatter, "JwksUrl({url})"),
+            Self::JwksUrl(url) => write!(formatter, "JwksUrl({})", without_query(url)),
             Self::JwksFile(path) => write!(formatter, "JwksFile({})", path.display()),
             Self::PublicKeyFile(path) => write!(formatter, "PublicKeyFile({})", path.display()),
             Self::Secret(_) => formatter.write_str("Secret(…)"),
-            Self::SecretFile { path, .. } => write!(formatter, "SecretFile({})", path.display()),
+            Self::SecretFile { .. } => formatter.write_str("SecretFile(…)"),
         }
     }
 }

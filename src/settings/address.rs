@@ -23,12 +23,19 @@ impl Addresses {
     pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
         let mut others = Faults::default();
         let layers = layers::load(files, environment, &mut others);
-        let mut faults = Faults::default();
+        if layers.is_incomplete || layers.is_damaged {
+            return Err(others);
+        }
+        // What is written there and of no use must not pass for the default.
+        let mut faults = others.about(&["server.listen", "ops.listen"]);
         let mut listen = |table: &str| {
             let text = layers.find(&[table, "listen"]).and_then(Item::as_text).map(|(text, _)| text.to_owned());
             text.map(|text| parse_listen(&[table, "listen"], &text, &layers, &mut faults))
         };
         let (server, ops) = (listen("server"), listen("ops"));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         match (server, ops) {
             (Some(Some(server)), None) => Ok(Self { server, ops: None }),
             (Some(Some(server)), Some(Some(ops))) => Ok(Self { server, ops: Some(ops) }),

@@ -176,6 +176,10 @@ impl Reader<'_> {
             self.fault(key, "is no URL", advice);
             return None;
         };
+        if !url.username().is_empty() || url.password().is_some() {
+            self.fault(key, "holds a user or a password, which would stand in every log", "write it without them");
+            return None;
+        }
         if url.scheme() == "http" && !is_loopback(&url) && !self.raw.allow_http {
             let advice = "write https://; allow_http = true allows plain http:// on a network that you trust";
             self.fault(key, "is plain http:// beyond loopback, where anybody could give you keys", advice);

@@ -22,6 +22,10 @@ pub(super) struct Layers {
     pub(super) list: Vec<Fields>,
     /// The dotted names of all that was written anywhere, good or not.
     written: HashSet<String>,
+    /// Whether a file could not be read.
+    pub(super) is_incomplete: bool,
+    /// Whether one holds what is not TOML.
+    pub(super) is_damaged: bool,
 }
 
 /// SignalWire's own names for its settings.
@@ -42,7 +46,10 @@ impl Environment {
     /// Whether a variable gives real credentials of SignalWire's.
     #[must_use]
     pub fn names_signalwire(&self) -> Option<&str> {
-        let names = |name: &&String| name.starts_with("SIGNALWIRE_") || name.starts_with("USHER__SIGNALWIRE__");
+        let names = |name: &&String| {
+            let name = name.to_uppercase();
+            name.starts_with("SIGNALWIRE_") || name == "USHER__SIGNALWIRE" || name.starts_with("USHER__SIGNALWIRE__")
+        };
         self.0.keys().find(names).map(String::as_str)
     }
 
@@ -60,19 +67,19 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
 }
 
 pub(super) fn load(files: &[PathBuf], environment: &Environment, faults: &mut Faults) -> Layers {
-    let mut layers = Layers { list: Vec::new(), written: HashSet::new() };
+    let mut layers = Layers { list: Vec::new(), written: HashSet::new(), is_incomplete: false, is_damaged: false };
     layers.add_toml(&Source::confidential_file("the built-in defaults", DEFAULTS), faults);
     if files.is_empty() {
         match std::fs::read_to_string(DEFAULT_FILE) {
             Ok(text) => layers.add_toml(&Source::confidential_file(DEFAULT_FILE, text), faults),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => unreadable(Path::new(DEFAULT_FILE), &error, faults),
+            Err(error) => layers.unreadable(Path::new(DEFAULT_FILE), &error, faults),
         }
     }
     for path in files {
         match std::fs::read_to_string(path) {
             Ok(text) => layers.add_toml(&Source::confidential_file(path.display().to_string(), text), faults),
-            Err(error) => unreadable(path, &error, faults),
+            Err(error) => layers.unreadable(path, &error, faults),
         }
     }
     for (variable, setting) in SIGNALWIRE {
@@ -116,8 +123,15 @@ impl Layers {
         self.written.contains(dotted)
     }
 
+    fn unreadable(&mut self, path: &Path, error: &std::io::Error, faults: &mut Faults) {
+        let place = Place::whole(&Source::named(path.display().to_string()));
+        faults.add(&place, format!("this file cannot be read: {error}"), "name a settings file that is there");
+        self.is_incomplete = true;
+    }
+
     fn add_toml(&mut self, source: &Arc<Source>, faults: &mut Faults) {
         let (document, damage) = read_toml(source, faults);
+        self.is_damaged |= !damage.is_none();
         self.add(&document, &damage, faults);
     }
 
@@ -129,9 +143,13 @@ impl Layers {
         let Some(text) = value.to_str() else {
             return faults.add(&place, "this is not UTF-8", "write it in UTF-8");
         };
-        let Some(item) = from_text(&source, text, kind) else {
-            let advice = format!("write {}; lists and tables as TOML, as in [\"a\", \"b\"]", kind.wanted());
-            return faults.add(&place, "this cannot be read", advice);
+        let item = match from_text(&source, text, kind) {
+            Ok(item) => item,
+            Err(why) => {
+                let advice = format!("write {}; lists and tables as TOML, as in [\"a\", \"b\"]", kind.wanted());
+                let message = if why.is_empty() { String::new() } else { format!(": {why}") };
+                return faults.add(&place, format!("this cannot be read{message}"), advice);
+            }
         };
         let document = path.iter().rev().fold(item, |item, key| {
             let entry = RawEntry { key: key.clone(), key_place: place.clone(), item };
@@ -212,11 +230,11 @@ fn kind_of(path: &[String], keys: &'static [Key], place: &Place, faults: &mut Fa
     }
 }
 
-/// A variable's text as what the setting wants; secrets and texts are never parsed.
-fn from_text(source: &Arc<Source>, text: &str, kind: &'static Kind) -> Option<RawItem> {
+/// A variable's text as what the setting wants, or why it is not; secrets and texts are never parsed.
+fn from_text(source: &Arc<Source>, text: &str, kind: &'static Kind) -> Result<RawItem, String> {
     let raw = match kind {
-        Kind::Boolean => Raw::Boolean(text.parse().ok()?),
-        Kind::Integer(..) => Raw::Integer(text.parse().ok()?),
+        Kind::Boolean => Raw::Boolean(text.parse().map_err(|_| String::new())?),
+        Kind::Integer(..) => Raw::Integer(text.parse().map_err(|_| String::new())?),
         Kind::List { .. } if text.trim().is_empty() => Raw::List(Vec::new()),
         Kind::List { .. } if !text.trim_start().starts_with('[') => {
             let items = text
@@ -228,10 +246,5 @@ fn from_text(source: &Arc<Source>, text: &str, kind: &'static Kind) -> Option<Ra
         Kind::OrWord(word, kind) if text != *word => return from_text(source, text, kind),
         _ => Raw::Text(text.to_owned()),
     };
-    Some(RawItem { place: Place::whole(source), raw })
-}
-
-fn unreadable(path: &Path, error: &std::io::Error, faults: &mut Faults) {
-    let place = Place::whole(&Source::named(path.display().to_string()));
-    faults.add(&place, format!("this file cannot be read: {error}"), "name a settings file that is there");
+    Ok(RawItem { place: Place::whole(source), raw })
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::address::parse_listen;
 use super::layers::Layers;
@@ -14,11 +14,15 @@ use super::space::parse_space;
 use super::{PolicySettings, ServerSettings, Settings, cookie, issuer};
 use crate::api::{AllowedOrigin, AllowedOrigins};
 use crate::chat::causes;
+use crate::files;
 use crate::limits::RateSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::{LogFormat, LogSettings};
 use crate::schema::{Faults, Place, Source, quoted};
 use crate::signalwire::{SignalWireSettings, certificates};
+
+/// The longest that a burst may take to be forgiven: what counts it in nanoseconds must not overflow.
+const MAX_RATE_PERIOD: Duration = Duration::from_hours(365 * 24);
 
 /// The settings; none where something is wrong, which is then among the faults.
 pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
@@ -35,6 +39,13 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
     let RawSettings { server, ops, cors, signalwire, session, policy, limits, log } = raw;
     let server = read_server(&server, layers, faults);
     let ops_listen = ops.listen.map(|listen| parse_listen(&["ops", "listen"], &listen, layers, faults));
+    if let (Some(server), Some(Some(ops))) = (&server, ops_listen)
+        && server.listen == ops
+        && ops.port() != 0
+    {
+        let message = format!("ops.listen: {ops} is server.listen too");
+        faults.add(&layers.place(&["ops", "listen"]), message, "give the operator's listener a port of its own");
+    }
     let origins = read_origins(&cors.allowed_origins, layers, faults);
     let signalwire = read_signalwire(signalwire, layers, faults);
     let issuers = issuer::read(&session.issuers, layers, faults);
@@ -43,8 +54,8 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
         cookie::refuse_wildcards(&origins, layers, faults);
     }
     let per_member = read_rate(&limits.per_member, layers, faults);
-    if let Err(error) = std::fs::File::open(&policy.file) {
-        let message = format!("policy.file: {} cannot be read: {error}", quoted(&policy.file));
+    if let Err(why) = files::read(Path::new(&policy.file)) {
+        let message = format!("policy.file: {} cannot be read: {why}", quoted(&policy.file));
         faults.add(&layers.place(&["policy", "file"]), message, "name the policy file, from the working directory on");
     }
     Some(Settings {
@@ -105,7 +116,11 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
             Ok(space) => Some(space),
             Err(fault) => {
                 // What stands before an @ may be credentials.
-                let shown = if text.contains('@') { "this".to_owned() } else { quoted(text) };
+                // Only what is a host, a name or an address: what stands elsewhere may be credentials.
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:/_$\" ".contains(c);
+                let path = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+                let is_shown = text.chars().all(is_plain) && !path.trim_end_matches('/').contains('/');
+                let shown = if is_shown { quoted(text) } else { "this".to_owned() };
                 let message = format!("signalwire.space: {shown} cannot be used: {fault}");
                 let advice = "write your space's name, as in \"example\" for example.signalwire.com";
                 faults.add(&layers.place(&["signalwire", "space"]), message, advice);
@@ -129,6 +144,12 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         (None, None) if layers.has("signalwire.api_token_file") => None,
         (None, None) => missing(layers, "signalwire.api_token", "SIGNALWIRE_API_TOKEN", faults),
     };
+    // RFC 7617 §2: no control character; two newlines at the end of a file leave one.
+    if api_token.as_ref().is_some_and(|token| token.expose_secret().chars().any(char::is_control)) {
+        let key = if layers.find(&["signalwire", "api_token_file"]).is_some() { "api_token_file" } else { "api_token" };
+        let message = format!("signalwire.{key}: the token holds a control character, such as a newline");
+        faults.add(&layers.place(&["signalwire", key]), message, "give the token alone, on one line");
+    }
     let ca_file = raw.ca_file.map(PathBuf::from);
     if let Some(Err(fault)) = ca_file.as_deref().map(certificates) {
         let place = layers.place(&["signalwire", "ca_file"]);
@@ -148,7 +169,9 @@ fn missing<T>(layers: &Layers, setting: &str, variable: &str, faults: &mut Fault
     if !layers.has(setting) {
         let place = Place::whole(&Source::named(setting));
         let own = setting.to_uppercase().replace('.', "__");
-        let advice = format!("set it in the settings file, or as {variable} or USHER__{own} in the environment");
+        let file =
+            if setting == "signalwire.api_token" { ", or name a file that holds it as api_token_file" } else { "" };
+        let advice = format!("set it in the settings file, or as {variable} or USHER__{own} in the environment{file}");
         faults.add(&place, "this setting is required and is not set", advice);
     }
     None
@@ -167,15 +190,29 @@ pub(super) fn read_secret(path: &str, setting: &str, place: &Place, faults: &mut
 /// # Errors
 /// Where the file cannot be read or is empty; nothing of it is shown.
 pub fn read_secret_file(path: &Path) -> Result<SecretString, String> {
-    let shown = quoted(&path.display().to_string());
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    // The path is not shown: it may be the secret itself, where somebody took the one setting for the other.
+    let bytes = files::read(path).map_err(|why| format!("the file that it names cannot be read: {why}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "the file that it names is not UTF-8".to_owned())?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err(format!("{shown} is empty")) } else { Ok(SecretString::from(text)) }
+    if text.is_empty() { Err("the file that it names is empty".to_owned()) } else { Ok(SecretString::from(text)) }
 }
 
 fn read_rate(raw: &RawRate, layers: &Layers, faults: &mut Faults) -> Option<RateSettings> {
-    let RawRate::Rate { rate, burst } = raw else { return None };
+    let (rate, burst) = match raw {
+        // INVARIANT: only this very word switches a limit off.
+        RawRate::Word(word) if word == "off" => return None,
+        RawRate::Rate { rate: Some(rate), burst } => (rate, burst),
+        RawRate::Word(_) | RawRate::Rate { rate: None, .. } => {
+            let message = "limits.per_member: `rate` is missing";
+            faults.add(
+                &layers.place(&["limits", "per_member"]),
+                message,
+                "write rate = \"30/m\", or per_member = \"off\"",
+            );
+            return None;
+        }
+    };
     let Some((count, unit)) = parse_rate(rate) else {
         let message = format!("limits.per_member: {} is no rate", quoted(rate));
         let advice = "write a positive integer and one of /s, /m, /h, /d, as in \"30/m\", or per_member = \"off\"";
@@ -183,7 +220,13 @@ fn read_rate(raw: &RawRate, layers: &Layers, faults: &mut Faults) -> Option<Rate
         return None;
     };
     let burst = burst.and_then(NonZeroU32::new).unwrap_or(count);
-    Some(RateSettings { period: Duration::from_secs(unit) / count.get(), burst })
+    let period = Duration::from_secs(unit) / count.get();
+    if period.checked_mul(burst.get()).is_none_or(|all| all > MAX_RATE_PERIOD) {
+        let message = "limits.per_member: so large a burst is not forgiven within a year";
+        faults.add(&layers.place(&["limits", "per_member"]), message, "write a smaller burst, or a larger rate");
+        return None;
+    }
+    Some(RateSettings { period, burst })
 }
 
 /// How many, in how many seconds. At most a thousand million, so that the period is at least a nanosecond.

@@ -104,6 +104,10 @@ impl Settings {
     pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
         let mut faults = Faults::default();
         let layers = layers::load(files, environment, &mut faults);
+        if layers.is_incomplete {
+            // What a file would have said is not known, so nothing is said of what is missing.
+            return Err(faults);
+        }
         let settings = meaning::read(&layers, &mut faults);
         match settings {
             Some(settings) => faults.or(settings),

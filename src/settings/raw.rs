@@ -111,8 +111,8 @@ pub(super) struct RawLimits {
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum RawRate {
-    Rate { rate: String, burst: Option<u32> },
-    Off(serde::de::IgnoredAny),
+    Word(String),
+    Rate { rate: Option<String>, burst: Option<u32> },
 }
 
 #[derive(Deserialize)]

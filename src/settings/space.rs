@@ -29,6 +29,12 @@ pub(super) fn parse_space(text: &str, allow_http: bool) -> Result<Url, SpaceFaul
     } else {
         Url::parse(&format!("https://{text}")).map_err(|_| SpaceFault::Unreadable)?
     };
+    // A name that DNS can have (RFC 1123 §2.1); quotes and `$` come from variables that nobody expanded.
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if matches!(url.host(), Some(Host::Domain(name)) if !name.trim_end_matches('.').split('.').all(is_label)) {
+        return Err(SpaceFault::Unreadable);
+    }
     let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !plain || !url.username().is_empty() || url.password().is_some() {
         return Err(SpaceFault::TooMuch);

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::SignalWireSettings;
 use super::fault::{BuildFault, MintFault};
+use crate::files;
 use crate::limits::Admitted;
 use crate::policy::Grant;
 
@@ -198,7 +199,7 @@ fn sort(error: reqwest::Error) -> MintFault {
 /// Where the file cannot be read or holds none.
 pub fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, BuildFault> {
     let shown = path.display().to_string();
-    let pem = std::fs::read(path).map_err(|cause| BuildFault::CaFile { path: shown.clone(), cause })?;
+    let pem = files::read(path).map_err(|why| BuildFault::CaFile { path: shown.clone(), why })?;
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
     // What is in the PEM is looked at when a client is built, and not before.
     let builder = reqwest::ClientBuilder::new().tls_certs_only(certificates.clone());

@@ -48,7 +48,8 @@ pub enum MintFault {
 
 impl MintFault {
     /// Every word that [`MintFault::kind`] gives.
-    pub const KINDS: [&str; 6] = ["unreachable", "failing", "rate_limited", "timeout", "refused", "nonsense"];
+    pub const KINDS: [&str; 8] =
+        ["unreachable", "failing", "rate_limited", "timeout", "refused", "nonsense", "stopped", "bug"];
 
     /// In one word, for metrics.
     #[must_use]
@@ -57,8 +58,10 @@ impl MintFault {
             Self::Unreachable(_) => "unreachable",
             Self::Failing(_) => "failing",
             Self::RateLimited { .. } => "rate_limited",
-            Self::Timeout | Self::Stopped => "timeout",
-            Self::Credentials(_) | Self::Refused(_) | Self::OtherMember => "refused",
+            Self::Timeout => "timeout",
+            Self::Stopped => "stopped",
+            Self::OtherMember => "bug",
+            Self::Credentials(_) | Self::Refused(_) => "refused",
             Self::Unexpected(_) | Self::NoToken { .. } | Self::Nonsense(_) => "nonsense",
         }
     }
@@ -82,13 +85,12 @@ impl MintFault {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildFault {
     /// `ca_file` cannot be read.
-    #[error("signalwire.ca_file: {path} cannot be read")]
+    #[error("signalwire.ca_file: {path} cannot be read: {why}")]
     CaFile {
         /// As it was set.
         path: String,
         /// Why.
-        #[source]
-        cause: std::io::Error,
+        why: String,
     },
     /// `ca_file` holds no certificate.
     #[error("signalwire.ca_file: {path} holds no certificate as PEM")]

@@ -284,8 +284,66 @@ async fn five_thousand_idle_connections_stand_beside_healthy_ones() {
         slowest = slowest.max(started.elapsed());
     }
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
-    for stream in idle.iter_mut().step_by(2).take(50) {
-        assert!(one_answer(stream).await.starts_with("HTTP/1.1 200 "), "it was answered, and is still there");
+    for stream in idle.iter_mut().step_by(2) {
+        assert!(one_answer(stream).await.starts_with("HTTP/1.1 200 "), "it was answered");
+    }
+    for stream in idle.iter_mut().step_by(2) {
+        stream.write_all(LIVE.as_bytes()).await.unwrap();
+    }
+    for stream in idle.iter_mut().step_by(2) {
+        assert!(one_answer(stream).await.starts_with("HTTP/1.1 200 "), "it was kept, and is answered again");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_no_answer_keeps_no_place() {
+    let service = service(1).await;
+    let mut stream = connect(&service).await;
+    // More answers than the kernel keeps for it.
+    let request = "GET /problems HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
+    let sending = tokio::spawn(async move {
+        let _ = stream.write_all(request.as_bytes()).await;
+        sleep(Duration::from_secs(30)).await;
+        drop(stream);
+    });
+    sleep(HEADER_TIMEOUT / 2).await;
+    let mut next = connect(&service).await;
+    next.write_all(LIVE.as_bytes()).await.unwrap();
+    let answer = timeout(KEEP_ALIVE + Duration::from_secs(5), one_answer(&mut next)).await;
+    sending.abort();
+    assert!(answer.expect("the place is never given up").starts_with("HTTP/1.1 200 "));
+}
+
+/// A request that is refused before its body is read, which comes in a segment of its own.
+async fn refused_before_its_body(service: &Service, pause: Duration, length: usize) -> (TcpStream, String) {
+    let mut stream = connect(service).await;
+    let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    sleep(pause).await;
+    let _ = stream.write_all(&vec![b'x'; length]).await;
+    let answer = one_answer(&mut stream).await;
+    (stream, answer)
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_wanted_is_read_away_or_the_connection_closes_and_says_so() {
+    let service = service(100).await;
+    // One that is soon there does not cost the connection.
+    let (mut stream, answer) = refused_before_its_body(&service, Duration::from_millis(20), 100).await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && !answer.contains("connection: close"), "{answer}");
+    stream.write_all(LIVE.as_bytes()).await.unwrap();
+    assert!(one_answer(&mut stream).await.starts_with("HTTP/1.1 200 "));
+    // One that is not, does.
+    let (mut stream, answer) = refused_before_its_body(&service, Duration::from_millis(500), 100).await;
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert_eq!(until_closed(&mut stream).await.0, "");
+    // However much comes, the client sees why it was refused.
+    for _ in 0..20 {
+        let large = "x".repeat(20 << 20);
+        let request =
+            service.request(reqwest::Method::POST, "/chat-token").bearer_auth(session("alice", &["customer"]));
+        let answer = request.header("content-type", "application/json").body(large).send().await.unwrap();
+        assert_eq!(answer.status(), 413);
     }
 }
 

@@ -38,13 +38,16 @@ fn outcome(seen: &Seen) -> String {
     whose.map_or("guest", |whose| whose.split_once("guest-").map_or(whose, |_| "guest")).to_owned()
 }
 
+/// A method, headers beside the cookie, and what comes of it.
+type Case<'a> = (&'a Method, &'a [(&'a str, &'a str)], &'a str);
+
 #[tokio::test]
 async fn it_counts_only_from_a_page_that_may_act_for_the_user() {
     let service = service(Some("X-Guard")).await;
     let alice = cookie(&session("alice", &["customer"]));
     let (post, get) = (Method::POST, Method::GET);
     let evil = ("origin", "https://evil.example");
-    let cases: [(&Method, &[(&str, &str)], &str); 32] = [
+    let cases: [Case<'_>; 32] = [
         (&post, &[FROM, JSON], "alice"),
         (&post, &[FROM, GUARD], "alice"),
         (&post, &[FROM, ("content-type", "Application/JSON; charset=utf-8")], "alice"),

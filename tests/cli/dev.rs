@@ -134,7 +134,7 @@ fn a_session_is_for_whom_it_says_and_the_token_alone_on_standard_output() {
 
 #[test]
 fn it_leaves_one_file_for_its_user_alone_and_takes_it_away_at_the_end() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let mut dev = Dev::start(Place::empty(), &[]);
         let files = dev.left_behind();
         assert_eq!(files.len(), 1);
@@ -177,6 +177,12 @@ fn a_host_of_another_name_is_refused() {
     for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1.evil.example", "localhost.evil.example"] {
         let (status, problem) = with_host(host);
         assert_eq!((status, &problem["code"]), (403, &json!("origin_refused")), "{host}");
+        let preflight = format!(
+            "curl -sS -X OPTIONS {}/chat-token -H 'Host: {host}' -H 'Origin: http://localhost:1' -H \
+             'Access-Control-Request-Method: POST'",
+            dev.url()
+        );
+        assert_eq!(paste(&preflight).0, 403, "{host}");
     }
 }
 
@@ -263,6 +269,7 @@ fn the_operators_listener_is_there_too() {
     let (status, words) = paste(&format!("curl -sS {ops}/ready"));
     assert_eq!((status, &words["status"]), (200, &json!("ready")), "{words}");
     assert_eq!(paste(&format!("curl -sS {ops}/policy")).1["path"], "the built-in policy");
+    assert_eq!(paste(&format!("curl -sS {ops}/policy -H 'Host: evil.example'")).0, 403);
 }
 
 #[test]

@@ -147,6 +147,65 @@ async fn words_for_the_log() {
     serving.running.wait_for(|_, stderr| stderr.contains("\"event\":\"audit\""));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connection_may_take() {
+    let more = [("USHER__SERVER__KEEP_ALIVE", "2s"), ("USHER__SERVER__MAX_CONNECTIONS", "1")];
+    let serving = Serving::with(&Place::with_policy(), &more).await;
+    let address = serving.url.trim_start_matches("http://").to_owned();
+    let ask = async || {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, b"HTTP/1.1 200");
+        stream
+    };
+    let started = Instant::now();
+    let kept = ask().await;
+    // The only place is given up when the first one has been idle for so long.
+    ask().await;
+    let took = started.elapsed();
+    assert!(took > Duration::from_millis(1_900) && took < Duration::from_secs(5), "{took:?}");
+    drop(kept);
+}
+
+#[test]
+fn the_defaults_of_the_code_are_those_of_the_settings() {
+    let place = Place::with_policy();
+    place.write("policy.toml", crate::support::service::POLICY);
+    let variables =
+        super::with(complete("example"), "USHER__POLICY__FILE", place.path().join("policy.toml").to_str().unwrap());
+    let variables = super::without(variables, "USHER__SERVER__LISTEN");
+    let settings = usher::settings::Settings::load(&[], &variables.into_iter().collect())
+        .unwrap_or_else(|faults| panic!("{faults}"));
+    let lifetime = usher::service::Lifetime::default();
+    assert_eq!(settings.server.connections, lifetime.connections);
+    assert_eq!(settings.server.shutdown_delay, lifetime.shutdown_delay);
+    assert_eq!(settings.server.shutdown_grace, lifetime.shutdown_grace);
+    assert_eq!(settings.policy.watch, lifetime.watch);
+}
+
+#[test]
+fn too_few_open_files_are_told() {
+    let place = Place::with_policy();
+    let line = format!("ulimit -n 64; exec {} serve", env!("CARGO_BIN_EXE_usher"));
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &line]).env_clear().envs(complete("http://127.0.0.1:1")).current_dir(place.path());
+    let running = crate::support::binary::Running::start(&mut command);
+    running.wait_for(|_, stderr| stderr.contains("at most 64 files can be open"));
+    running.wait_for(|_, stderr| stderr.contains("\"listening\""));
+    // More than there can be: those that cannot be accepted wait, and are when others go.
+    let address = super::opened(&running, "\"listening\"").trim_start_matches("http://").to_owned();
+    let held: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+    running.wait_for(|_, stderr| stderr.contains("connections cannot be accepted for now"));
+    drop(held);
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
 /// The dotted names of all settings that a variable of their own can set.
 fn names(keys: &'static [Key], prefix: &str, all: &mut Vec<String>) {
     for key in keys {
@@ -232,6 +291,22 @@ fn every_setting_has_a_variable() {
             assert!(stderr.contains(&format!("error: {variable}: ")), "{stderr}");
         }
     }
+}
+
+/// Two layers that each say a part: what switches a limit off is one word alone.
+#[test]
+fn a_limit_is_not_switched_off_by_what_is_no_rate() {
+    let place = Place::with_policy();
+    place.write("one.toml", "[limits]\nper_member = \"off\"\n");
+    place.write("two.toml", "[limits]\nper_member = { burst = 2 }\n");
+    let check = |files: &[&str]| {
+        let arguments: Vec<_> = files.iter().flat_map(|file| ["--config", *file]).collect();
+        place.run(&[&["check"], arguments.as_slice()].concat(), &complete("example"))
+    };
+    let (code, _, stderr) = check(&["one.toml", "two.toml"]);
+    assert!(code == 3 && stderr.contains("limits.per_member: `rate` is missing"), "{stderr}");
+    assert_eq!(check(&["two.toml", "one.toml"]).0, 0, "off, and said last");
+    assert_eq!(check(&["two.toml"]).0, 0, "the rate is the default's");
 }
 
 #[test]

@@ -75,5 +75,11 @@ fn whatever_is_wrong_it_is_1() {
         assert_eq!(code, 1, "{case}: {said}");
         assert!(!said.is_empty(), "{case}");
     }
+    // What is written and of no use does not pass for the default, where somebody else may listen.
+    place.write("wrong.toml", "[server]\nlisten = 8090\n");
+    let (code, said) = check(&place, &["--config", "wrong.toml"], &[]);
+    assert!(code == 1 && said.contains("server.listen"), "{said}");
+    let (code, said) = check(&place, &["--config", "gone.toml"], &[]);
+    assert!(code == 1 && said.contains("gone.toml"), "{said}");
     assert_eq!(check(&place, &["--reday"], &[]).0, 64, "but for wrong usage");
 }

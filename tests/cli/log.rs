@@ -122,6 +122,34 @@ async fn for_a_person_it_is_one_line_a_request_too() {
     assert!(stderr.lines().all(line_starts), "{stderr}");
 }
 
+/// Its reader is gone, or takes nothing: requests are answered, signals heeded, and nothing panics.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_nobody_reads_keeps_nobody_waiting() {
+    for reader in ["2>/dev/full", "2> >(sleep 0.2)", "2> >(sleep 60)"] {
+        let sandbox = super::sandbox(crate::support::API_TOKEN).await;
+        let address = super::free_address();
+        let place = place();
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &format!("exec {} serve {reader}", env!("CARGO_BIN_EXE_usher"))]);
+        command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(place.path());
+        command.envs(with(complete(&sandbox.1), "USHER__SERVER__LISTEN", &address));
+        let mut running = Running::start(&mut command);
+        running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        // More lines than a pipe holds.
+        for _ in 0..500 {
+            let answer = super::client().get(format!("http://{address}/nowhere")).send().await.unwrap();
+            assert_eq!(answer.status(), 404, "{reader}");
+        }
+        let post = super::client().post(format!("http://{address}/chat-token"));
+        let body = json!({"channels": {"a:b": {"read": true}}});
+        let answer = post.bearer_auth(keys::session("alice", &["customer"])).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{reader}");
+        running.signal("TERM");
+        assert_eq!(running.exit_code(), Some(0), "{reader}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_told_once_with_its_causes_and_at_its_level() {
     let serving = Serving::with(&place(), &[("SIGNALWIRE_SPACE", "http://127.0.0.1:9")]).await;

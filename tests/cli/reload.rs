@@ -152,6 +152,25 @@ async fn without_watching_it_is_read_again_on_sighup_alone() {
     assert_eq!(serving.ask(&json!({})).await.0, 403, "what was in force");
 }
 
+/// The first part of it is a policy too, in which nobody is blocked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_being_written_is_not_taken_for_a_whole_one() {
+    let place = Place::with_policy();
+    place.write("config/policy.toml", blocked());
+    let serving = serving(&place, &[]).await;
+    let (whole, text) = (blocked(), std::fs::File::create(place.path().join("config/policy.toml")).unwrap());
+    let (first, rest) = whole.split_at(whole.find("[blocked]").unwrap());
+    std::io::Write::write_all(&mut &text, first.as_bytes()).unwrap();
+    for _ in 0..9 {
+        assert_eq!(serving.ask(&json!({})).await.0, 403);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    std::io::Write::write_all(&mut &text, rest.as_bytes()).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(serving.ask(&json!({})).await.0, 403);
+    assert!(!serving.running.stderr().contains("policy loaded"), "{}", serving.running.stderr());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_file_is_not_waited_for() {
     let place = Place::with_policy();

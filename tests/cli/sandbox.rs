@@ -64,7 +64,11 @@ async fn its_credentials_can_be_chosen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_answers_this_machine_alone_unless_it_may_listen_elsewhere() {
     let place = Place::empty();
-    for (more, status) in [(&[][..], 403), (&["--listen", "0.0.0.0:0", "--allow-remote"][..], 422)] {
+    for (more, status) in [
+        (&[][..], 403),
+        (&["--listen", "127.0.0.1:0", "--allow-remote"][..], 403),
+        (&["--listen", "0.0.0.0:0", "--allow-remote"][..], 422),
+    ] {
         let sandbox = Sandbox::start(&place, more);
         let (id, token) = (sandbox.value("SIGNALWIRE_PROJECT_ID"), sandbox.value("SIGNALWIRE_API_TOKEN"));
         assert!(sandbox.value("SIGNALWIRE_SPACE").starts_with("http://127.0.0.1:"), "an address that can be used");
@@ -87,11 +91,14 @@ fn a_second_one_takes_another_port_and_both_end_in_good_order() {
     let place = Place::empty();
     let mut one = Sandbox::start(&place, &[]);
     let mut two = Sandbox::start(&place, &[]);
+    let mut three = Sandbox::start(&place, &[]);
     for name in one.lines.keys() {
         assert_ne!(one.value(name), two.value(name), "{name}");
     }
     one.running.signal("TERM");
     two.running.signal("INT");
+    three.running.signal("HUP");
+    assert_eq!(three.running.exit_code(), Some(0), "its terminal is gone");
     assert_eq!((one.running.exit_code(), two.running.exit_code()), (Some(0), Some(0)));
     assert!(place.files().is_empty(), "it writes nothing");
 }
@@ -105,10 +112,12 @@ fn it_refuses_what_it_must_not_do() {
     for (more, variables, code, said) in [
         (&[][..], &[("SIGNALWIRE_API_TOKEN", "PT-s3cr3t")][..], 3, "SIGNALWIRE_API_TOKEN is set"),
         (&[], &[("USHER__SIGNALWIRE__SPACE", "example")], 3, "USHER__SIGNALWIRE__SPACE is set"),
+        (&[], &[("USHER__SIGNALWIRE", "{api_token = \"s3cr3t\"}")], 3, "USHER__SIGNALWIRE is set"),
+        (&[], &[("USHER__signalwire__api_token", "s3cr3t")], 3, "USHER__signalwire__api_token is set"),
         (&["--listen", "0.0.0.0:0"], &[], 3, "--allow-remote"),
         (&["--listen", "192.0.2.1:80"], &[], 3, "--allow-remote"),
-        (&["--api-token-file", "gone"], &[], 3, "--api-token-file: `gone` cannot be read"),
-        (&["--api-token-file", "empty"], &[], 3, "--api-token-file: `empty` is empty"),
+        (&["--api-token-file", "gone"], &[], 3, "--api-token-file: the file that it names cannot be read"),
+        (&["--api-token-file", "empty"], &[], 3, "--api-token-file: the file that it names is empty"),
         (&["--listen", &taken], &[], 1, "cannot be listened on"),
         (&["--project-id", "a:b"], &[], 64, "--project-id"),
         (&["--project-id", ""], &[], 64, "--project-id"),

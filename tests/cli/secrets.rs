@@ -36,13 +36,16 @@ async fn a_secrets_file_may_end_in_one_newline() {
         ("no newline", API_TOKEN.to_owned(), true),
         ("a newline", format!("{API_TOKEN}\n"), true),
         ("of DOS", format!("{API_TOKEN}\r\n"), true),
-        ("two newlines", format!("{API_TOKEN}\n\n"), false),
         ("a space", format!("{API_TOKEN} \n"), false),
     ] {
         place.write("api_token", content);
         let minted = mints(name, &place, API_TOKEN, &[("USHER__SIGNALWIRE__API_TOKEN_FILE", "api_token")]).await;
         assert_eq!(minted, is_it, "{name}");
     }
+    place.write("api_token", format!("{API_TOKEN}\n\n"));
+    let silent = without(complete("example"), "SIGNALWIRE_API_TOKEN");
+    let (code, _, stderr) = place.run(&["check"], &with(silent, "USHER__SIGNALWIRE__API_TOKEN_FILE", "api_token"));
+    assert!(code == 3 && stderr.contains("the token holds a control character"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +100,56 @@ async fn a_later_layer_replaces_a_secret_whichever_way_it_was_given() {
     }
     place.write("config/usher.toml", by_value);
     assert!(!mints("the earlier one alone", &place, API_TOKEN, &[]).await);
+}
+
+#[test]
+fn a_secret_in_the_place_of_its_file_is_not_shown() {
+    let place = Place::with_policy();
+    let secret = "PT-s3cr3t/of=somebody";
+    let issuer = |keys: &str| format!("[{}]", issuer_of(keys));
+    let silent = without(complete("example"), "SIGNALWIRE_API_TOKEN");
+    for (case, variables) in [
+        ("api_token_file", with(silent, "USHER__SIGNALWIRE__API_TOKEN_FILE", secret)),
+        (
+            "secret_file",
+            with(complete("example"), "USHER__SESSION__ISSUERS", &issuer(&format!("secret_file = {secret:?}"))),
+        ),
+        (
+            "a password",
+            with(
+                complete("example"),
+                "USHER__SESSION__ISSUERS",
+                &issuer("jwks_url = \"https://me:PT-s3cr3t@x.example/\""),
+            ),
+        ),
+        ("a path of the space", with(complete("example"), "SIGNALWIRE_SPACE", "https://x.example/PT-s3cr3t")),
+        ("a user of the space", with(complete("example"), "SIGNALWIRE_SPACE", "https://x:PT-s3cr3t%40y.example")),
+    ] {
+        let (code, stdout, stderr) = place.run(&["check"], &variables);
+        assert_eq!(code, 3, "{case}");
+        assert!(!(stdout + &stderr).contains("s3cr3t"), "{case}: {stderr}");
+    }
+    let with_key = issuer("jwks_url = \"https://x.example/jwks?key=s3cr3t\"");
+    let (code, stdout, _) = place.run(&["check"], &with(complete("example"), "USHER__SESSION__ISSUERS", &with_key));
+    assert!(code == 0 && stdout.contains("https://x.example/jwks?") && !stdout.contains("s3cr3t"), "{stdout}");
+}
+
+#[test]
+fn a_file_of_no_use_is_told_at_once() {
+    let place = Place::with_policy();
+    let made = std::process::Command::new("mkfifo").arg(place.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    for (variable, setting) in [
+        ("USHER__POLICY__FILE", "policy.file"),
+        ("USHER__SIGNALWIRE__API_TOKEN_FILE", "signalwire.api_token_file"),
+        ("USHER__SIGNALWIRE__CA_FILE", "signalwire.ca_file"),
+    ] {
+        let silent = without(complete("example"), "SIGNALWIRE_API_TOKEN");
+        let complete = if setting.ends_with("token_file") { silent } else { complete("example") };
+        let (code, _, stderr) = place.run(&["check"], &with(complete, variable, "pipe"));
+        assert_eq!(code, 3, "{variable}");
+        assert!(stderr.contains(setting) && stderr.contains("it is no file"), "{stderr}");
+    }
 }
 
 #[test]

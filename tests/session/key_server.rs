@@ -120,9 +120,12 @@ async fn nothing_else_in_a_token_makes_us_fetch_anything() {
     assert_eq!(provider.asked("/jwks.json"), 2, "the unknown kid alone");
 }
 
+/// An answer of no use.
+type Bad = (&'static str, fn() -> Response);
+
 #[tokio::test]
 async fn an_answer_of_no_use_changes_nothing() {
-    let garbage: [(&str, fn() -> Response); 9] = [
+    let garbage: [Bad; 9] = [
         ("an error", || http::StatusCode::INTERNAL_SERVER_ERROR.into_response()),
         ("gone", || http::StatusCode::NOT_FOUND.into_response()),
         ("no JSON", || "<html>".into_response()),
