@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::serve::open_keys;
-use super::{Failure, print};
+use super::{Failure, complain, print};
 use crate::policy::Policy;
 use crate::service::PolicyFile;
 use crate::session::{AudiencesSettings, IssuerSettings};
@@ -40,6 +40,9 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     match policy {
         Ok(policy) if wrong.is_empty() => {
+            for lint in settings.lints.iter() {
+                complain(&format!("{lint}\n"));
+            }
             print(understood(&settings, &policy).trim_end());
             Ok(())
         }

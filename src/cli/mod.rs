@@ -3,6 +3,7 @@
 
 mod check;
 mod dev;
+mod doctor;
 mod healthcheck;
 mod sandbox;
 mod serve;
@@ -35,6 +36,8 @@ enum Command {
     Dev(dev::Options),
     /// Checks settings and policy: every fault, or what was understood
     Check(check::Options),
+    /// Asks the real things: keys, clocks, SignalWire, a session check by check; never mints
+    Doctor(doctor::Options),
     /// A session for a running `usher dev`: the token alone on standard output
     Session(session::Options),
     /// SignalWire's stand-in alone, for a front end's own tests; prints its address and credentials
@@ -71,6 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(options) => serve::run(&options, &environment),
         Command::Dev(options) => dev::run(options, &environment),
         Command::Check(options) => check::run(&options, &environment),
+        Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
         Command::Sandbox(options) => sandbox::run(options, &environment),
         Command::Healthcheck(options) => healthcheck::run(&options, &environment),

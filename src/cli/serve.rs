@@ -38,6 +38,9 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         _ => Failure::wrong(format!("error: {}", causes(&fault))),
     })?;
     log::start(settings.log);
+    for lint in settings.lints.iter() {
+        tracing::warn!(lint = lint.name, "{}", lint.summary());
+    }
     block_on(async {
         let failed = |why: String| Failure::failed(why).into_log();
         let signals = Signals::of_service().map_err(no_signals)?;

@@ -115,6 +115,13 @@ impl Policy {
         self.claimed.keys().map(String::as_str).collect()
     }
 
+    /// `[ttl]`: default, max, min.
+    #[must_use]
+    pub fn ttl_bounds(&self) -> (Ttl, Ttl, Ttl) {
+        let TtlBounds { default, max, min } = self.ttl;
+        (default, max, min)
+    }
+
     /// Whether somebody without any credential is let in.
     #[must_use]
     pub fn admits_guests(&self) -> bool {

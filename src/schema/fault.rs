@@ -98,6 +98,13 @@ impl Place {
         self.span.is_some()
     }
 
+    /// The whole line that it stands on; empty where the source has none.
+    #[must_use]
+    pub fn line_text(&self) -> &str {
+        let line = self.span.as_ref().map(|span| self.source.lines_of(&(span.start..span.start)).0);
+        line.and_then(|line| self.source.text().get(line)).unwrap_or_default()
+    }
+
     /// The line, from 1; 0 where the source has none.
     #[must_use]
     pub fn line(&self) -> usize {

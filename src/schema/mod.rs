@@ -5,10 +5,12 @@ mod check;
 mod fault;
 mod fields;
 mod key;
+mod lint;
 mod read;
 
 pub use check::{check, seconds};
 pub use fault::{Fault, Faults, Place, Source, nearest, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use key::{Key, Kind};
+pub use lint::{Lint, Lints};
 pub use read::{Damage, Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use reqwest::header::CACHE_CONTROL;
+use reqwest::header::{CACHE_CONTROL, DATE};
 use url::{Host, Url};
 
 use super::discovery::discover;
 use super::key::Algorithm;
 use super::keys::KeySet;
 use super::settings::{IssuerSettings, KeySettings, without_query};
+use crate::chat::Timestamp;
 
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +47,10 @@ pub(super) struct Fetched {
     pub(super) fresh_for: Duration,
     /// Why it is not known where they are now, so that the place before was asked.
     pub(super) undiscovered: Option<FetchError>,
+    /// Where they are.
+    pub(super) url: String,
+    /// The issuer's clock, by its own word.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// Why they cannot be had.
@@ -113,7 +118,8 @@ impl Fetcher {
         if keys.is_empty() {
             return Err(FetchError::Empty(left_out.iter().flat_map(|why| ["; ", why]).collect()));
         }
-        Ok(Fetched { keys, left_out, fresh_for: answer.fresh_for, undiscovered })
+        let url = without_query(&url);
+        Ok(Fetched { keys, left_out, fresh_for: answer.fresh_for, undiscovered, url, date: answer.date })
     }
 }
 
@@ -123,6 +129,7 @@ pub(super) struct Http(reqwest::Client);
 pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     fresh_for: Duration,
+    date: Option<Timestamp>,
 }
 
 impl Http {
@@ -147,6 +154,7 @@ impl Http {
         }
         let directives = answer.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
         let fresh_for = directives.and_then(max_age).unwrap_or(FRESH_FOR);
+        let date = answer.headers().get(DATE).and_then(|value| date(value.to_str().ok()?));
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BYTES {
@@ -154,8 +162,14 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { body, fresh_for })
+        Ok(Answer { body, fresh_for, date })
     }
+}
+
+/// RFC 9110 §6.6.1.
+fn date(text: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok().map(Timestamp::from_seconds)
 }
 
 /// RFC 9111 §5.2.2.1, within our own bounds.

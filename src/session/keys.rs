@@ -105,6 +105,15 @@ impl KeySet {
         Ok((Self { keys, stands_alone: false }, left_out))
     }
 
+    /// Each key by its algorithm and its `kid`.
+    pub(super) fn in_words(&self) -> Vec<String> {
+        let word = |key: &Key| match &key.kid {
+            Some(kid) => format!("{} (kid {})", key.algorithm.name(), kid.escape_debug()),
+            None => key.algorithm.name().to_owned(),
+        };
+        self.keys.iter().map(word).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

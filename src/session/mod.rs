@@ -13,11 +13,13 @@
 //! claims.rs      verified claims → Facts, or what is wrong with them
 //! remembered.rs  signatures that were verified before
 //! refusal.rs     why a credential is no session
+//! examine.rs     keys and tokens as an operator looks into them
 //! verifier.rs    the order of it all, and the only place where a Session is made
 //! ```
 
 mod claims;
 mod discovery;
+mod examine;
 mod fetch;
 mod jws;
 mod key;
@@ -29,6 +31,7 @@ mod settings;
 mod store;
 mod verifier;
 
+pub use examine::{Check, KeysFound, UnverifiedToken, look_for_keys, unverified};
 pub use key::Algorithm;
 pub use keys::{KeyFault, try_keys};
 pub use refusal::{Cause, Refusal};

@@ -18,7 +18,7 @@ use crate::files;
 use crate::limits::RateSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::{LogFormat, LogSettings};
-use crate::schema::{Faults, Place, Source, quoted};
+use crate::schema::{Faults, Lints, Place, Source, quoted};
 use crate::signalwire::{SignalWireSettings, certificates};
 
 /// The longest that a burst may take to be forgiven: what counts it in nanoseconds must not overflow.
@@ -78,6 +78,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
             format: if log.format == "pretty" { LogFormat::Pretty } else { LogFormat::Json },
             level: log.level.parse().unwrap_or(tracing::Level::INFO),
         },
+        lints: Lints::default(),
     })
 }
 

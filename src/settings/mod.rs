@@ -9,6 +9,7 @@
 //! issuer.rs   the same for one issuer
 //! cookie.rs   the same for the session's cookie
 //! space.rs    SignalWire's address from what people write for it
+//! lint.rs     what is allowed and probably not meant
 //! address.rs  the listeners' addresses, also where nothing else is known
 //! ```
 
@@ -17,6 +18,7 @@ mod cookie;
 mod issuer;
 mod keys;
 mod layers;
+mod lint;
 mod meaning;
 mod raw;
 mod space;
@@ -29,7 +31,7 @@ use crate::api::{AllowedOrigins, CookieSettings};
 use crate::limits::RateSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::LogSettings;
-use crate::schema::Faults;
+use crate::schema::{Faults, Lints};
 use crate::session::IssuerSettings;
 use crate::signalwire::SignalWireSettings;
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub per_member: Option<RateSettings>,
     /// The log.
     pub log: LogSettings,
+    /// What is allowed and probably not meant.
+    pub lints: Lints,
 }
 
 /// The public listener.
@@ -110,7 +114,7 @@ impl Settings {
         }
         let settings = meaning::read(&layers, &mut faults);
         match settings {
-            Some(settings) => faults.or(settings),
+            Some(settings) => faults.or(Self { lints: lint::of(&settings, &layers), ..settings }),
             None => Err(faults),
         }
     }

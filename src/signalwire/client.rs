@@ -23,6 +23,9 @@ use crate::policy::Grant;
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 2 << 20;
 
+/// A request that asks for nothing.
+const PROBE: &[u8] = b"{}";
+
 /// A client of one SignalWire project. `Debug` shows no credential.
 pub struct Client {
     http: reqwest::Client,
@@ -88,6 +91,19 @@ impl Client {
             serde_json::to_vec(grant.terms()).map_err(|_| MintFault::Nonsense("a request of ours is no JSON"))?;
         let left = deadline.saturating_duration_since(Instant::now());
         tokio::time::timeout(left.min(self.timeout), self.post(body)).await.unwrap_or(Err(MintFault::Timeout))
+    }
+
+    /// Asks whether the credentials and their scope are accepted. It mints nothing: an empty request is a 422 to whoever
+    /// may ask at all.
+    ///
+    /// # Errors
+    /// As [`Client::mint`]; a 422 is the answer that is hoped for.
+    pub async fn probe(&self) -> Result<(), MintFault> {
+        match tokio::time::timeout(self.timeout, self.post(PROBE.to_vec())).await.unwrap_or(Err(MintFault::Timeout)) {
+            Err(MintFault::Refused(_)) => Ok(()),
+            Err(fault) => Err(fault),
+            Ok(_) => Err(MintFault::Nonsense("it took a request that asks for nothing")),
+        }
     }
 
     async fn post(&self, body: Vec<u8>) -> Result<Minted, MintFault> {

@@ -26,7 +26,7 @@ fn what_was_understood_is_printed_without_a_secret() {
     let variables = with(complete("example"), "USHER__SESSION__ISSUERS", &issuers);
     let variables = with(variables, "USHER__SERVER__LISTEN", "0.0.0.0:8080");
     let (code, stdout, stderr) = place.run(&["check"], &variables);
-    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(code == 0 && stderr.starts_with("warning[any-audience]: ") && stderr.matches('\n').count() == 3, "{stderr}");
     let (head, roles) = stdout.split_once("role ").unwrap();
     assert_eq!(format!("role {roles}"), ROLES);
     let lines: Vec<_> = head.lines().collect();
@@ -103,4 +103,47 @@ fn the_policy_is_checked_against_the_issuers_of_the_settings() {
         assert!(stderr.contains("config/policy.toml:") && stderr.contains("{issuer}"), "{command}: {stderr}");
     }
     assert_eq!(place.run(&["check"], &complete("example")).0, 0, "of one issuer it is fine");
+}
+
+#[test]
+fn what_is_allowed_and_probably_not_meant_is_told_by_name() {
+    let place = Place::with_policy();
+    let settings = |audiences: &str, more: &str| {
+        format!(
+            "[signalwire]\nspace = \"http://sandbox.internal\"\nallow_http = true\nproject_id = {PROJECT:?}\napi_token = \
+             {API_TOKEN:?}\n[session.cookie]\nname = \"session\"\n[[session.issuers]]\nname = \"app\"\nissuer = \
+             {ISSUER:?}\naudiences = {audiences}\nleeway = \"3m\"\n{more}\n"
+        )
+    };
+    let secret = format!("secret = {SECRET:?}");
+    let http = "jwks_url = \"http://keys.example.com/\"\nallow_http = true";
+    let check = |text: &str| {
+        place.write("config/usher.toml", text);
+        let (code, stdout, stderr) = place.run::<&str, &str>(&["check"], &[]);
+        assert!(code == 0 && stdout.contains("guests "), "lints change no exit status: {stderr}");
+        stderr
+    };
+    for (audiences, more, names) in [
+        ("[\"any\"]", http, &["plain-http", "cookie-prefix", "any-audience", "long-leeway", "plain-http"][..]),
+        ("[\"a\", \"b\"]", &secret, &["plain-http", "cookie-prefix", "shared-secret", "long-leeway"]),
+        ("[\"a\"]", &secret, &["plain-http", "cookie-prefix", "long-leeway"]),
+    ] {
+        let stderr = check(&settings(audiences, more));
+        let told: Vec<_> = stderr.lines().filter_map(|line| line.strip_prefix("warning[")?.split(']').next()).collect();
+        assert_eq!(told, names, "{stderr}");
+        assert_eq!(stderr.matches(": config/usher.toml:").count(), names.len(), "each with its place: {stderr}");
+        assert_eq!(stderr.matches("\n  = help: ").count(), names.len(), "{stderr}");
+    }
+    let text = settings("[\"a\"]", &secret);
+    for (comment, is_told) in [
+        (" # usher: allow long-leeway: our provider's clock is what it is", false),
+        (" # usher: allow long-leeway", true),
+        (" # usher: allow long-leeway:  ", true),
+        (" # usher: allow plain-http: another lint", true),
+    ] {
+        let stderr = check(&text.replace("leeway = \"3m\"", &format!("leeway = \"3m\"{comment}")));
+        assert_eq!(stderr.contains("long-leeway]"), is_told, "{comment}: {stderr}");
+    }
+    let clean = text.replace("http://sandbox.internal", "example").replace("\"session\"\n", "\"__Host-session\"\n");
+    assert_eq!(check(&clean.replace("3m", "2m")), "");
 }

@@ -6,6 +6,7 @@ mod bad_environment;
 mod bad_files;
 mod check;
 mod dev;
+mod doctor;
 mod drain;
 mod environment;
 mod healthcheck;
