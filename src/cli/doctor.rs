@@ -31,27 +31,25 @@ pub(super) struct Options {
     session: Option<PathBuf>,
 }
 
-/// What was found so far.
+/// Whether anything failed so far.
 #[derive(Default)]
 struct Findings {
     failed: bool,
 }
 
 impl Findings {
-    fn ok(&self, what: &str, came: impl std::fmt::Display) {
-        let _ = self;
-        print(format!("ok    {what}: {came}"));
-    }
-
-    fn note(&self, what: &str, came: impl std::fmt::Display) {
-        let _ = self;
-        print(format!("note  {what}: {came}"));
-    }
-
     fn fail(&mut self, what: &str, came: impl std::fmt::Display, advice: &str) {
         self.failed = true;
         print(format!("FAIL  {what}: {came}\n      {advice}"));
     }
+}
+
+fn ok(what: &str, came: impl std::fmt::Display) {
+    print(format!("ok    {what}: {came}"));
+}
+
+fn note(what: &str, came: impl std::fmt::Display) {
+    print(format!("note  {what}: {came}"));
 }
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
@@ -63,7 +61,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     block_on(async {
         let mut findings = Findings::default();
         for lint in settings.lints.iter() {
-            findings.note("settings", lint.summary());
+            note("settings", lint.summary());
         }
         for issuer in &settings.issuers {
             ask_issuer(issuer, &mut findings).await;
@@ -87,15 +85,15 @@ async fn ask_issuer(issuer: &IssuerSettings, findings: &mut Findings) {
             return findings.fail(&what, why, advice);
         }
     };
-    findings.ok(&what, format!("{}: {}", found.place, found.usable.join(", ")));
+    ok(&what, format!("{}: {}", found.place, found.usable.join(", ")));
     for why in &found.left_out {
-        findings.note(&what, format!("left out: {why}"));
+        note(&what, format!("left out: {why}"));
     }
     if let Some(date) = found.date {
         let apart = date.millis_until(clock::now()) / 1_000;
         let what = format!("clock of `{}`", issuer.name);
         if apart.abs() <= CLOCKS_APART {
-            findings.ok(&what, format!("{apart} s from ours"));
+            ok(&what, format!("{apart} s from ours"));
         } else {
             let advice = "set the clocks right (NTP): sessions begin and end by both";
             findings.fail(&what, format!("{apart} s from ours"), advice);
@@ -106,7 +104,7 @@ async fn ask_issuer(issuer: &IssuerSettings, findings: &mut Findings) {
 async fn ask_signalwire(client: &Client, space: &str, findings: &mut Findings) {
     let what = "signalwire";
     match client.probe().await {
-        Ok(()) => findings.ok(what, format!("{space} accepts the credentials and their scope")),
+        Ok(()) => ok(what, format!("{space} accepts the credentials and their scope")),
         Err(fault) => {
             let advice = match fault {
                 MintFault::Credentials(_) => "check project_id and api_token, and that the token has the Chat scope",
@@ -125,7 +123,7 @@ fn look_at_policy(policy: &Policy, findings: &mut Findings) {
         let advice = "the browser SDK refreshes a token when two minutes are left: write min = \"3m\" or more";
         findings.fail("policy", told, advice);
     } else {
-        findings.ok("policy", told);
+        ok("policy", told);
     }
 }
 
@@ -145,13 +143,13 @@ async fn go_through(token: &str, verifier: &Verifier, policy: &Policy, findings:
                 findings.fail(&what, format!("{refusal}{says}"), advice(refusal));
                 return Ok(());
             }
-            _ => findings.ok(&what, says.trim_start_matches("; ")),
+            _ => ok(&what, says.trim_start_matches("; ")),
         }
     }
     if let Ok(session) = verified {
         let facts = session.facts();
         match policy.member_id(facts) {
-            Ok(member) => findings.ok("session, member", member.as_str()),
+            Ok(member) => ok("session, member", member.as_str()),
             Err(_) => findings.fail(
                 "session, member",
                 "the policy's member.id cannot be filled in from it",
@@ -162,10 +160,10 @@ async fn go_through(token: &str, verifier: &Verifier, policy: &Policy, findings:
             Ok(overview) => {
                 let roles: Vec<_> = overview.roles.iter().map(AsRef::as_ref).collect();
                 let told = format!("roles {roles:?}, {} channels by name", overview.channels.len());
-                findings.ok("session, policy", told);
+                ok("session, policy", told);
             }
             Err(_) => {
-                findings.fail("session, policy", "nothing is granted", "look at the policy and at the roles it has")
+                findings.fail("session, policy", "nothing is granted", "look at the policy and at the roles it has");
             }
         }
     }

@@ -26,7 +26,10 @@ fn what_was_understood_is_printed_without_a_secret() {
     let variables = with(complete("example"), "USHER__SESSION__ISSUERS", &issuers);
     let variables = with(variables, "USHER__SERVER__LISTEN", "0.0.0.0:8080");
     let (code, stdout, stderr) = place.run(&["check"], &variables);
-    assert!(code == 0 && stderr.starts_with("warning[any-audience]: ") && stderr.matches('\n').count() == 3, "{stderr}");
+    assert!(
+        code == 0 && stderr.starts_with("warning[any-audience]: ") && stderr.matches('\n').count() == 3,
+        "{stderr}"
+    );
     let (head, roles) = stdout.split_once("role ").unwrap();
     assert_eq!(format!("role {roles}"), ROLES);
     let lines: Vec<_> = head.lines().collect();

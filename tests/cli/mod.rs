@@ -10,6 +10,7 @@ mod doctor;
 mod drain;
 mod environment;
 mod healthcheck;
+mod key_files;
 mod layers;
 mod log;
 mod ops;
