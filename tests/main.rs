@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod container;
 mod policy;
+mod providers;
 mod sandbox;
 mod session;
 mod structure;
