@@ -76,7 +76,7 @@ fn understood(settings: &Settings, policy: &Policy) -> String {
 fn understood_issuer(issuer: &IssuerSettings) -> String {
     let audiences = match &issuer.audiences {
         AudiencesSettings::Any => "any audience".to_owned(),
-        AudiencesSettings::OneOf(audiences) => format!("audience {}", audiences.join(" or ")),
+        AudiencesSettings::OneOf(audiences) => format!("{} {}", issuer.audience_claim, audiences.join(" or ")),
     };
     format!("{} {} ({audiences}; keys: {})", issuer.name, issuer.issuer, issuer.keys)
 }

@@ -138,6 +138,7 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .no_proxy()
+            .user_agent(concat!("usher/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT);
         // Without TLS no CA bundle is needed, and none has to be there.

@@ -28,6 +28,8 @@ pub(super) struct Refresher {
     pub(super) clock: fn() -> Timestamp,
     /// When a failure was found the last time.
     pub(super) last_failure: Option<Timestamp>,
+    /// The keys of no use that were told last.
+    pub(super) left_out: Vec<String>,
 }
 
 /// The way to ask for a fetch at once.
@@ -105,10 +107,14 @@ impl Refresher {
         let issuer = self.alias.as_str();
         match self.fetcher.fetch().await {
             Ok(fetched) => {
-                tell_left_out(issuer, &fetched.left_out);
+                // Some providers always publish keys for something else: told once, and again when that changes.
+                if fetched.left_out != self.left_out {
+                    tell_left_out(issuer, &fetched.left_out);
+                }
                 if let Some(error) = fetched.undiscovered {
                     tracing::warn!(issuer, "the keys were fetched from where they were before: {}", causes(&error));
                 }
+                self.left_out = fetched.left_out;
                 let keys = fetched.keys.len();
                 let had_failed = self.store.replace(fetched.keys);
                 self.last_failure = None;

@@ -169,7 +169,9 @@ impl Verifier {
         for Issuer { settings, keys, asking } in self.issuers.values() {
             let (Some(fetcher), Some(asking)) = (Fetcher::new(settings)?, asking) else { continue };
             let (alias, store, asking) = (settings.name.clone(), Arc::clone(keys), Arc::clone(asking));
-            tasks.spawn(Refresher { alias, fetcher, store, asking, clock, last_failure: None }.run());
+            tasks.spawn(
+                Refresher { alias, fetcher, store, asking, clock, last_failure: None, left_out: Vec::new() }.run(),
+            );
         }
         let first = async {
             for asking in self.issuers.values().filter_map(|issuer| issuer.asking.as_ref()) {

@@ -93,8 +93,9 @@ impl Reader<'_> {
         let names = self.raw.roles.clone().unwrap_or_else(|| vec!["roles".to_owned()]);
         let mut sources = Vec::new();
         for name in names {
-            let top = name.trim_start_matches('/').split('/').next().unwrap_or_default();
-            if matches!(top, "user_metadata" | "unsafe_metadata") && !self.raw.acknowledge_user_editable {
+            // Also as a part of a name: namespaced claims hold it at their end.
+            let is_users = ["user_metadata", "unsafe_metadata"].iter().any(|users| name.contains(users));
+            if is_users && !self.raw.acknowledge_user_editable {
                 let message = format!("names {}, which users can edit themselves", quoted(&name));
                 let advice = "read roles from where only you can write, as /app_metadata/… or /public_metadata/…; if you \
                               are sure, set acknowledge_user_editable = true";

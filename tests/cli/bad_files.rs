@@ -322,6 +322,7 @@ fn an_issuer_that_is_not_right() {
         ("roles", "roles = [‸7]", "session.issuers.roles: this is an integer"),
         ("roles", "roles = ‸[\"/a~2\"]", "session.issuers.roles names `/a~2`, which is no JSON Pointer"),
         ("roles", "roles = ‸[\"/user_metadata/roles\"]", "session.issuers.roles names `/user_metadata/roles`"),
+        ("roles", "roles = ‸[\"/https:~1~1example.com~1user_metadata/roles\"]", "session.issuers.roles names"),
         ("roles", "roles = ‸[\"unsafe_metadata\"]", "session.issuers.roles names `unsafe_metadata`"),
         ("secret =", "secret = ‸\"s3cr3t, too short\"", "session.issuers.secret (issuer `app`) is of no use"),
         ("secret =", "secret_file = ‸\"short\"", "session.issuers.secret_file (issuer `app`) is of no use"),

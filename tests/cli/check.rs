@@ -35,7 +35,7 @@ fn what_was_understood_is_printed_without_a_secret() {
     let lines: Vec<_> = head.lines().collect();
     assert_eq!(lines[0], "listen      0.0.0.0:8080");
     assert_eq!(lines[1], format!("signalwire  https://example.signalwire.com/ project {PROJECT}"));
-    assert!(lines[2].starts_with(&format!("issuer      app {ISSUER} (audience {AUDIENCE};")), "{stdout}");
+    assert!(lines[2].starts_with(&format!("issuer      app {ISSUER} (aud {AUDIENCE};")), "{stdout}");
     assert!(lines[3].contains("app https://other.example.com/ (") && lines[3].contains("https://keys.example.com/"));
     assert!(lines[4].contains("app https://third.example.com/ (any audience;"), "{stdout}");
     assert!(lines[5].starts_with("policy      config/policy.toml sha256 "), "{stdout}");
