@@ -16,8 +16,8 @@ fn negated(of: Issuer, token: &str) -> String {
     format!("{input}.{}", b64([r, &curves::difference(&curves::order(of), s)].concat()))
 }
 
-/// ECDSA itself takes (r, n - s) where it takes (r, s), and RFC 7518 §3.4 asks for neither. It says what the issuer has
-/// signed and nothing else, so nothing is gained by it, unless somebody counts or bars tokens by their text.
+/// ECDSA takes (r, n - s) where it takes (r, s), and RFC 7518 §3.4 has no word on it. The other token says what the issuer
+/// has signed and nothing else, so nothing is gained by it, unless somebody counts or bars tokens by their text.
 #[tokio::test]
 async fn an_ecdsa_signature_has_two_spellings_and_both_are_taken() {
     let service = wire::service().await;

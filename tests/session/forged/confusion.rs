@@ -1,4 +1,5 @@
-//! A public key taken for a shared secret (RFC 8725 §2.1): HMAC over every text of it that a library may have in its hands.
+//! A public key taken for a shared secret (RFC 8725 §2.1): HMAC over every text of it that a library may have in its
+//! hands.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

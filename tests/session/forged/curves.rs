@@ -11,7 +11,7 @@ use crate::support::keys::{Signer, b64};
 
 const CURVE: Family = Family("arithmetic of curves");
 
-/// The orders of the groups (FIPS 186-5, RFC 8032 §5.1).
+/// The orders of the groups (SP 800-186, RFC 8032 §5.1).
 const N_P256: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
 const N_P384: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
 const L_ED25519: &str = "1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed";

@@ -1,5 +1,5 @@
-//! Keys that a token brings along or points to (RFC 8725 §3.10), signed with them. The twin has the same header, and its
-//! issuer's signature.
+//! Keys that a token brings along or points to (RFC 8725 §3.10), signed with them. The twin has the same header, and
+//! its issuer's signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,5 @@
-//! Base64url that is not quite that (RFC 7515 §2): padded, of the other alphabet, with bits left over, with white space. What
-//! the issuer's key can sign is signed as it is written.
+//! Base64url that is not quite that (RFC 7515 §2): padded, of the other alphabet, with bits left over, with white
+//! space. What the issuer's key can sign is signed as it is written.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -14,7 +14,8 @@ const ENCODING: Family = Family("base64url");
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// A text whose encoding has both characters in which the alphabets differ, and whose last character has bits left over.
+/// A text whose encoding has both characters in which the alphabets differ, and whose last character has bits left
+/// over.
 fn telling(object: &serde_json::Value) -> String {
     let mut object = object.clone();
     object["x"] = json!("???>>>~~~");

@@ -1,5 +1,5 @@
-//! Headers that change what the payload is: `crit` (RFC 7515 §4.1.11), `b64` (RFC 7797) and `zip` (RFC 7516 §4.1.3). Each
-//! signature is genuine.
+//! Headers that change what the payload is: `crit` (RFC 7515 §4.1.11), `b64` (RFC 7797) and `zip` (RFC 7516 §4.1.3).
+//! Each signature is genuine.
 
 use serde_json::{Value, json};
 use usher::session::Cause;

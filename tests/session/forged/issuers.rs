@@ -1,5 +1,5 @@
-//! The issuers of the corpus: keys of every sort and their good tokens. No two share a key, except that `Pss` has `Rsa`'s
-//! by another algorithm.
+//! The issuers of the corpus: keys of every sort and their good tokens. No two share a key, except that `Pss` has
+//! `Rsa`'s by another algorithm.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! An attack corpus: tokens that are good but for one fault, each beside its untouched twin, against the verifier and, over
-//! a socket, against the service.
+//! An attack corpus: tokens that are good but for one fault, each beside its untouched twin, against the verifier and,
+//! over a socket, against the service.
 
 mod accepted;
 mod algorithms;
@@ -95,8 +95,8 @@ fn verifier() -> Verifier {
     Verifier::open(town.settings.clone()).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
-/// That each is refused for exactly its fault where its twin is taken, by a verifier that has never seen the twin and by one
-/// that remembers it.
+/// That each is refused for exactly its fault where its twin is taken, by a verifier that has never seen the twin and
+/// by one that remembers it.
 fn refuse(forgeries: &[Forgery]) {
     let (forgetful, remembering) = (verifier(), verifier().remembering());
     let now = at(*START);
@@ -114,8 +114,8 @@ fn refuse(forgeries: &[Forgery]) {
     }
 }
 
-/// What is the same each time that a case is made: its text, or where one of these keys has signed, which never sign alike,
-/// what is signed and by which.
+/// What is the same each time that a case is made: its text, or where one of these keys has signed, which never sign
+/// alike, what is signed and by which.
 fn substance(token: &str, keys: &[(String, DecodingKey, Algorithm)]) -> String {
     let Some((input, signature)) = token.rsplit_once('.') else { return token.to_owned() };
     let is_by = |key, algorithm| jsonwebtoken::crypto::verify(signature, input.as_bytes(), key, algorithm);

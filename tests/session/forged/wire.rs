@@ -41,7 +41,8 @@ pub(super) fn fits_a_header(token: &str) -> bool {
     is_text && token.trim_end_matches([' ', '\t']) == token
 }
 
-/// That a twin is given a token, and a forgery what nonsense is given, or an expired session where that is its only fault.
+/// That a twin is given a token, and a forgery what nonsense is given, or an expired session where that is its only
+/// fault.
 pub(super) async fn refuse(forgeries: &[Forgery]) {
     let service = service().await;
     let expired = Issuer::Secret.by_claims(&serde_json::json!({"exp": *START - 60}));
