@@ -34,7 +34,7 @@ use crate::support::service::{POLICY, read};
 use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET, keys};
 
 /// A working directory of its own, for commands with an environment of their own.
-struct Place {
+pub(crate) struct Place {
     directory: TempDir,
 }
 
@@ -45,7 +45,7 @@ impl Place {
     }
 
     /// One with a policy where it is looked for, and nothing else.
-    fn with_policy() -> Self {
+    pub(crate) fn with_policy() -> Self {
         let place = Self::empty();
         place.write("config/policy.toml", POLICY);
         place
@@ -114,16 +114,16 @@ fn without(mut variables: Vec<(String, String)>, name: &str) -> Vec<(String, Str
 }
 
 /// `usher serve`, serving, and the sandbox that it mints at.
-struct Serving {
-    running: Running,
-    url: String,
+pub(crate) struct Serving {
+    pub(crate) running: Running,
+    pub(crate) url: String,
     client: reqwest::Client,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Serving {
     /// With everything by environment and `more` on top.
-    async fn with(place: &Place, more: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with(place: &Place, more: &[(&str, &str)]) -> Self {
         Self::start(place, &["serve"], |space| {
             more.iter().fold(complete(space), |variables, (name, value)| with(variables, name, value))
         })
@@ -155,8 +155,13 @@ impl Serving {
 
     /// `POST /chat-token` for alice, a customer.
     async fn ask(&self, body: &Value) -> (u16, Value) {
+        self.ask_as(&keys::session("alice", &["customer"]), body).await
+    }
+
+    /// `POST /chat-token` with this session.
+    pub(crate) async fn ask_as(&self, session: &str, body: &Value) -> (u16, Value) {
         let request = self.client.post(format!("{}/chat-token", self.url));
-        let request = request.bearer_auth(keys::session("alice", &["customer"]));
+        let request = request.bearer_auth(session);
         read(request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()).await
     }
 
@@ -185,11 +190,11 @@ async fn sandbox(api_token: &str) -> (Sandbox, String) {
     (sandbox, address)
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::ClientBuilder::new().no_proxy().timeout(std::time::Duration::from_secs(30)).build().unwrap()
 }
 
 /// An address on loopback that nobody listens on, for the moment.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
