@@ -26,6 +26,16 @@ ci:
 properties:
     cargo test --test usher policy::properties -- --nocapture
 
+# The tests against a certified OpenID Connect provider (needs Node.js 18 or later, and npm)
+oidc:
+    cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
+    cargo test --test usher -- --ignored oidc::
+
+# Random input to `token`, `jwks` or `policy` for so many seconds (needs cargo-fuzz; what it finds is in fuzz/artifacts)
+fuzz target seconds="600":
+    mkdir -p fuzz/target/corpus/{{target}}
+    cargo fuzz run -s none {{target}} fuzz/target/corpus/{{target}} fuzz/corpus/{{target}} -- -max_total_time={{seconds}}
+
 # Shows and accepts changed reports on faulty policies (needs cargo-insta)
 review:
     cargo insta review

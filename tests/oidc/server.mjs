@@ -9,8 +9,9 @@ import { createServer } from 'node:http';
 import { generateKeyPair, randomUUID, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 
-// Node.js before 20 does not have it, and jose wants it there.
+// What Debian 12's Node.js 18 does not have yet, and what is imported next wants.
 globalThis.crypto ??= webcrypto;
+URL.parse ??= (url, base) => (URL.canParse(url, base) ? new URL(url, base) : null);
 const { default: Provider } = await import('oidc-provider');
 
 const ROLES = { alice: ['customer'], bob: ['agent'] };
