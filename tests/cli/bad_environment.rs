@@ -142,7 +142,8 @@ fn an_issuer_at_fault() {
         let issuers = format!("[{}]", issuer_of(&keys));
         let (code, stdout, stderr) =
             place.run(&["check"], &with(complete("example"), "USHER__SESSION__ISSUERS", &issuers));
-        assert_eq!((code, stderr.as_str()), (0, ""), "{keys}");
+        let is_lint = stderr.starts_with("warning[plain-http]: ") && keys.contains("allow_http");
+        assert!(code == 0 && (stderr.is_empty() || is_lint), "{keys}: {stderr}");
         shows_no_secret(&keys, &stdout);
     }
 }

@@ -268,7 +268,7 @@ fn every_setting_has_a_variable() {
         };
         // The guard is nothing without its cookie.
         let complete = if name == "session.cookie.guard_header" {
-            super::with(complete, "USHER__SESSION__COOKIE__NAME", "session")
+            super::with(complete, "USHER__SESSION__COOKIE__NAME", "__Host-session")
         } else {
             complete
         };

@@ -88,7 +88,9 @@ async fn a_second_signal_ends_it_at_once() {
     serving.running.signal("TERM");
     assert_eq!(serving.running.exit_code(), Some(1), "what was in flight is cut off");
     assert!(second.elapsed() < Duration::from_secs(3), "the upstream's time-out is 5 s");
-    assert!(asking.await.unwrap().is_err());
+    // There may just be the time to say so.
+    let told = asking.await.unwrap().map(|answer| answer.status().as_u16());
+    assert!(told.as_ref().map_or(true, |status| *status == 504), "{told:?}");
 }
 
 /// A server of one JWK Set, its address, and how often it was asked.
