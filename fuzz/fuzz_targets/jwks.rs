@@ -35,7 +35,7 @@ fn open() -> Option<Verifier> {
         leeway: Duration::ZERO,
         max_age: None,
         outlive: Duration::ZERO,
-        keys_max_stale: Duration::from_secs(3_600),
+        keys_max_stale: Duration::from_hours(1),
         allow_http: false,
     };
     match Verifier::open(vec![settings]) {

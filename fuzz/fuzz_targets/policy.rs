@@ -52,9 +52,9 @@ fn known(policy: &Policy) -> Facts {
 
 /// The rules of one kind, `channels` or `deny`, of a role, as the file has them.
 fn rules<'a>(file: &'a toml::Table, kind: &str) -> Vec<(&'a str, &'a str, BTreeSet<&'a str>)> {
-    let roles = file.get("roles").and_then(toml::Value::as_table);
+    let tables = file.get("roles").and_then(toml::Value::as_table);
     let mut rules = Vec::new();
-    for (role, table) in roles.into_iter().flatten() {
+    for (role, table) in tables.into_iter().flatten() {
         for (pattern, rights) in table.get(kind).and_then(toml::Value::as_table).into_iter().flatten() {
             let rights = rights.as_array().into_iter().flatten().filter_map(toml::Value::as_str).collect();
             rules.push((role.as_str(), pattern.as_str(), rights));
