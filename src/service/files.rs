@@ -22,7 +22,11 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn of(app: &App, policy: Option<PolicyFile>, watches_policy: bool) -> Self {
-        let keys = app.verifier().key_files().iter().map(|path| Watched::open(path)).collect();
+        let keys: Vec<_> = app.verifier().key_files().iter().map(|path| Watched::open(path)).collect();
+        // The keys in use were read before this look, and their files may have changed in between.
+        for file in &keys {
+            reread(app, file, "session keys are those of this file");
+        }
         Self { policy, watches_policy, keys }
     }
 
@@ -40,17 +44,17 @@ impl Files {
             }
             for file in &mut self.keys {
                 if file.changed().await || is_asked_for {
-                    reread(&app, file);
+                    reread(&app, file, "session keys read again");
                 }
             }
         }
     }
 }
 
-fn reread(app: &App, file: &Watched) {
+fn reread(app: &App, file: &Watched, said: &str) {
     let path = file.path().display().to_string();
     match app.verifier().reread(file.path()) {
-        Ok(()) => tracing::info!(path, "session keys read again"),
+        Ok(()) => tracing::info!(path, "{said}"),
         Err(faults) => {
             let told = faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             tracing::error!(path, faults = told, "no session keys to load; those in use stay");

@@ -131,7 +131,10 @@ impl Service {
         let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());
         if let Some(ops) = ops {
             let router = ops::router(Arc::clone(status));
-            let router = guard.map_or_else(|| router.clone(), |guard| api::guarded(router.clone(), guard));
+            let router = match guard {
+                Some(guard) => api::guarded(router, guard),
+                None => router,
+            };
             background.spawn(observed.track_future(listener::serve(ops, router, OPS, ops_draining.clone())));
         }
 
