@@ -104,6 +104,7 @@ fn check(account: &Account, file: &toml::Table, facts: &Facts) {
         }
     }
     let Ok(terms) = &account.outcome else { return };
+    let separator = file.get("separator").and_then(toml::Value::as_str).unwrap_or(":");
     assert!((1..=MAX_CHANNELS).contains(&terms.channels.len()));
     for (channel, rights) in &terms.channels {
         let name = channel.as_str();
@@ -113,10 +114,12 @@ fn check(account: &Account, file: &toml::Table, facts: &Facts) {
             let grants =
                 |(_, pattern, rights): &(&str, &str, BTreeSet<&str>)| rights.contains(word) && covers(pattern, name);
             assert!(allows.iter().any(grants), "{word} on {name} is granted by no pattern");
+            let is_whole = name.split(separator).all(|segment| !segment.is_empty());
             let denies = |(role, pattern, rights): &(&str, &str, BTreeSet<&str>)| {
-                rights.contains(word) && *pattern == name && account.roles.iter().any(|own| **own == **role)
+                let matches = *pattern == name || (*pattern == "**" && is_whole);
+                matches && rights.contains(word) && account.roles.iter().any(|own| **own == **role)
             };
-            assert!(!rules(file, "deny").iter().any(denies), "{word} on {name} is denied literally");
+            assert!(!rules(file, "deny").iter().any(denies), "{word} on {name} is denied");
         }
     }
     // Nothing outlives the session or the longest that SignalWire takes, and nobody passes for a guest.
