@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The binary with an empty environment, in `directory`.
@@ -24,14 +25,15 @@ pub(crate) struct Running {
     child: Child,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
+    collectors: Vec<JoinHandle<()>>,
 }
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stdout = collect(child.stdout.take().unwrap());
-        let stderr = collect(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
+        let (stdout, first) = collect(child.stdout.take().unwrap());
+        let (stderr, second) = collect(child.stderr.take().unwrap());
+        Self { child, stdout, stderr, collectors: vec![first, second] }
     }
 
     pub(crate) fn stdout(&self) -> String {
@@ -57,11 +59,16 @@ impl Running {
         assert!(killed.success());
     }
 
-    /// Waits for the end, at most 20 s.
+    /// Waits for the end, at most 20 s, and for all that was said until then.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                let ended = Instant::now();
+                // Somebody else may hold the pipes open.
+                while !self.collectors.iter().all(JoinHandle::is_finished) && ended.elapsed().as_secs() < 2 {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 return status.code();
             }
             assert!(started.elapsed() < Duration::from_secs(20), "it does not end");
@@ -84,13 +91,13 @@ impl Drop for Running {
     }
 }
 
-fn collect(stream: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
+fn collect(stream: impl std::io::Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&text);
-    std::thread::spawn(move || {
+    let collector = std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             sink.lock().unwrap().push_str(&(line + "\n"));
         }
     });
-    text
+    (text, collector)
 }
