@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use secrecy::SecretString;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
@@ -28,4 +29,16 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
         Ok(if is_too_large { Err("it has over 16 MiB".to_owned()) } else { Ok(bytes) })
     };
     read().unwrap_or_else(|error: std::io::Error| Err(error.to_string()))
+}
+
+/// A secret from a file (Docker's and Kubernetes' way); one trailing newline is dropped.
+///
+/// # Errors
+/// Why there is none. Neither the secret nor the path is shown: somebody may have put the one in the place of the other.
+pub fn read_secret(path: &Path) -> Result<SecretString, String> {
+    let bytes = read(path).map_err(|why| format!("the file that it names cannot be read: {why}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "the file that it names is not UTF-8".to_owned())?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() { Err("the file that it names is empty".to_owned()) } else { Ok(SecretString::from(text)) }
 }

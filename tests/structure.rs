@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[Known])] = &[
                     "KeySettings",
                     "RoleSourceSettings",
                     "SecretEncoding",
+                    "is_loopback",
                     "try_keys",
                 ],
             ),

@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::{Failure, block_on, no_signals, print, reachable};
 use crate::dev::{loopback_alone, random_text, refuse_real_credentials, unix_seconds};
+use crate::files;
 use crate::listener::{bind, bind_near};
 use crate::ops::log::{self, LogFormat, LogSettings};
 use crate::sandbox::Sandbox;
 use crate::service::Signals;
-use crate::settings::{Environment, read_secret_file};
+use crate::settings::Environment;
 
 /// The port that is tried first.
 const PORT: u16 = 8088;
@@ -38,7 +39,7 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
     let project_id = options.project_id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let api_token = match &options.api_token_file {
         Some(path) => {
-            read_secret_file(path).map_err(|why| Failure::wrong(format!("error: --api-token-file: {why}")))?
+            files::read_secret(path).map_err(|why| Failure::wrong(format!("error: --api-token-file: {why}")))?
         }
         None => format!("PT{}", random_text()).into(),
     };

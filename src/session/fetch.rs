@@ -194,7 +194,8 @@ pub(super) fn is_secure(url: &Url, allow_http: bool) -> bool {
 }
 
 /// Whether a URL's host is this machine: `localhost`, 127.0.0.0/8, `::1`.
-fn is_loopback(url: &Url) -> bool {
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::{SecretSlice, SecretString};
+use secrecy::SecretSlice;
 use serde_json::Value;
 
 use super::key::{Algorithm, Key, KeyPrint};
@@ -154,14 +154,8 @@ fn told(left_out: &[String]) -> String {
     left_out.iter().flat_map(|why| ["; ", why]).collect()
 }
 
-/// One trailing newline is dropped, as editors leave it.
 fn read_secret(path: &Path, encoding: SecretEncoding) -> Result<SecretSlice<u8>, String> {
-    // The path is not shown: it may be the secret itself, where somebody took the one setting for the other.
-    let bytes = files::read(path).map_err(|why| format!("the file that it names cannot be read: {why}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| "the file that it names is not UTF-8".to_owned())?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = SecretString::from(text.strip_suffix('\r').unwrap_or(text));
-    encoding.decode(&text).map_err(|why| why.to_string())
+    encoding.decode(&files::read_secret(path)?).map_err(|why| why.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

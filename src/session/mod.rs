@@ -32,6 +32,7 @@ mod store;
 mod verifier;
 
 pub use examine::{Check, KeysFound, UnverifiedToken, look_for_keys, unverified};
+pub use fetch::is_loopback;
 pub use key::Algorithm;
 pub use keys::{KeyFault, try_keys};
 pub use refusal::{Cause, Refusal};

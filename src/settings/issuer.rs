@@ -7,10 +7,10 @@ use url::Url;
 
 use super::layers::Layers;
 use super::raw::RawIssuer;
-use super::space::is_loopback;
 use crate::schema::{Faults, Fields, Place, Source, quoted};
 use crate::session::{
-    Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, try_keys,
+    Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, is_loopback,
+    try_keys,
 };
 
 /// The throw-away issuer of `usher dev`, whose key is nobody's secret: `serve` refuses it.

@@ -6,9 +6,8 @@ use url::Url;
 
 use super::Settings;
 use super::layers::Layers;
-use super::space::is_loopback;
 use crate::schema::{Fields, Lints, Place};
-use crate::session::{AudiencesSettings, IssuerSettings, KeySettings};
+use crate::session::{AudiencesSettings, IssuerSettings, KeySettings, is_loopback};
 
 /// More than clocks differ that anybody keeps.
 const LONG_LEEWAY: Duration = Duration::from_mins(2);

@@ -180,23 +180,10 @@ fn missing<T>(layers: &Layers, setting: &str, variable: &str, faults: &mut Fault
 
 /// A secret from a file that a setting names.
 pub(super) fn read_secret(path: &str, setting: &str, place: &Place, faults: &mut Faults) -> Option<SecretString> {
-    let secret = read_secret_file(Path::new(path));
+    let secret = files::read_secret(Path::new(path));
     let told =
         |why| faults.add(place, format!("{setting}: {why}"), "name a file that holds the secret and nothing else");
     secret.map_err(told).ok()
-}
-
-/// A secret from a file (Docker's and Kubernetes' way); one trailing newline is dropped.
-///
-/// # Errors
-/// Where the file cannot be read or is empty; nothing of it is shown.
-pub fn read_secret_file(path: &Path) -> Result<SecretString, String> {
-    // The path is not shown: it may be the secret itself, where somebody took the one setting for the other.
-    let bytes = files::read(path).map_err(|why| format!("the file that it names cannot be read: {why}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| "the file that it names is not UTF-8".to_owned())?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.is_empty() { Err("the file that it names is empty".to_owned()) } else { Ok(SecretString::from(text)) }
 }
 
 fn read_rate(raw: &RawRate, layers: &Layers, faults: &mut Faults) -> Option<RateSettings> {

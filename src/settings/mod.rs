@@ -39,7 +39,6 @@ pub use address::Addresses;
 pub use issuer::DEV_ISSUER;
 pub use keys::KEYS;
 pub use layers::Environment;
-pub use meaning::read_secret_file;
 
 /// Where settings are looked for when no `--config` names a file.
 pub const DEFAULT_FILE: &str = "config/usher.toml";

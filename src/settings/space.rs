@@ -2,6 +2,8 @@
 
 use url::{Host, Url};
 
+use crate::session::is_loopback;
+
 /// Why a text names no space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SpaceFault {
@@ -45,16 +47,6 @@ pub(super) fn parse_space(text: &str, allow_http: bool) -> Result<Url, SpaceFaul
         "http" if allow_http || is_loopback(&url) => Ok(url),
         "http" => Err(SpaceFault::PlainHttp),
         _ => Err(SpaceFault::Scheme),
-    }
-}
-
-/// Whether a URL's host is this machine: `localhost`, 127.0.0.0/8, `::1`.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 
