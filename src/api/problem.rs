@@ -75,6 +75,11 @@ impl Problem {
         self.code
     }
 
+    /// The codes of the faults that it lists.
+    pub fn fault_codes(&self) -> impl Iterator<Item = &'static str> {
+        self.errors.iter().map(|fault| fault.code.about().0)
+    }
+
     pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self

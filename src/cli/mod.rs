@@ -8,6 +8,8 @@ mod healthcheck;
 mod sandbox;
 mod serve;
 mod session;
+mod test;
+mod world;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -36,6 +38,8 @@ enum Command {
     Dev(dev::Options),
     /// Checks settings and policy: every fault, or what was understood
     Check(check::Options),
+    /// The policy's own tests, and what of the policy they never use
+    Test(test::Options),
     /// Asks the real things: keys, clocks, SignalWire, a session check by check; never mints
     Doctor(doctor::Options),
     /// A session for a running `usher dev`: the token alone on standard output
@@ -74,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(options) => serve::run(&options, &environment),
         Command::Dev(options) => dev::run(options, &environment),
         Command::Check(options) => check::run(&options, &environment),
+        Command::Test(options) => test::run(&options, &environment),
         Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
         Command::Sandbox(options) => sandbox::run(options, &environment),
@@ -143,6 +148,40 @@ fn complain(text: &str) {
     use std::io::Write;
     // As above.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Colours for a terminal, and none elsewhere.
+struct Paint {
+    is_colourful: bool,
+}
+
+impl Paint {
+    /// For standard output; `NO_COLOR` (<https://no-color.org>) is honoured.
+    fn of_output(environment: &Environment) -> Self {
+        use std::io::IsTerminal;
+        Self { is_colourful: std::io::stdout().is_terminal() && environment.text("NO_COLOR").is_none() }
+    }
+
+    fn good(&self, text: &str) -> String {
+        self.paint(text, 32)
+    }
+
+    fn bad(&self, text: &str) -> String {
+        self.paint(text, 31)
+    }
+
+    /// A line of a difference: what is gone red, what came green.
+    fn difference(&self, line: &str) -> String {
+        match line.as_bytes().first() {
+            Some(b'-') => self.bad(line),
+            Some(b'+') => self.good(line),
+            _ => line.to_owned(),
+        }
+    }
+
+    fn paint(&self, text: &str, colour: u8) -> String {
+        if self.is_colourful { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
 }
 
 /// Prints a result. A reader that has gone away ends nothing.

@@ -98,6 +98,19 @@ pub enum LimitedBy {
     Session,
 }
 
+impl LimitedBy {
+    /// As answers and the audit event have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Default => "default",
+            Self::Policy => "policy",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// Why there is no grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denial {
@@ -136,6 +149,14 @@ pub struct Refused {
     pub channel: ChannelName,
     /// The rights, at least one.
     pub rights: Rights,
+}
+
+impl RuleRef {
+    /// As a person finds it: `"support:*" of agent (config/policy.toml:30)`.
+    #[must_use]
+    pub fn within(&self, file: &str) -> String {
+        format!("\"{}\" of {} ({file}:{})", self.pattern, self.role, self.line)
+    }
 }
 
 impl Account {

@@ -37,7 +37,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Res
     let policy = |ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
-        member: MemberTemplate(member),
+        member: MemberTemplate { pattern: member, line: member_place.line() },
         state,
         client_state,
         claimed: claimed(&drafts),
@@ -252,6 +252,7 @@ fn roles(drafts: Vec<Draft>) -> Vec<Role> {
         .zip(closures)
         .map(|(draft, closure)| Role {
             name: Arc::from(draft.name),
+            line: draft.place.line(),
             issuers: draft.issuers,
             closure,
             allow: draft.allow.into_iter().map(rule).collect(),

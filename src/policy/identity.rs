@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Number, Value as Json};
 
 use super::compile::{Compiler, texts};
-use super::member::StateValue;
+use super::member::{StateKey, StateValue};
 use super::pattern::{Pattern, Use};
 use super::value::Placeholder;
 use crate::chat::MAX_STATE_CHARS;
@@ -25,20 +25,21 @@ impl Compiler {
         (Some(pattern), place.clone())
     }
 
-    pub(super) fn state(&mut self, fields: &Fields) -> Vec<(String, StateValue)> {
+    pub(super) fn state(&mut self, fields: &Fields) -> Vec<StateKey> {
         let Some(table) = fields.table("member").and_then(|member| member.table("state")) else { return Vec::new() };
         let mut state = Vec::new();
         for entry in &table.entries {
             match state_value(&entry.item) {
-                Ok(Some(value)) => state.push((entry.key.clone(), value)),
+                Ok(Some(value)) => {
+                    state.push(StateKey { key: entry.key.clone(), value, line: entry.key_place.line() });
+                }
                 Ok(None) => {}
                 Err((message, advice)) => self.faults.add(&entry.item.place, message, advice),
             }
         }
         // Braces, and for each key its text, a colon, the value and all but one comma.
-        let chars = |(key, value): &(String, StateValue)| {
-            Json::from(key.as_str()).to_string().chars().count() + 1 + value.most_chars()
-        };
+        let chars =
+            |own: &StateKey| Json::from(own.key.as_str()).to_string().chars().count() + 1 + own.value.most_chars();
         let most = 2 + state.iter().map(chars).sum::<usize>() + state.len().saturating_sub(1);
         if most > MAX_STATE_CHARS {
             let message = format!("this state could have {most} characters, and SignalWire takes {MAX_STATE_CHARS}");
@@ -47,10 +48,10 @@ impl Compiler {
         state
     }
 
-    pub(super) fn client_state(&mut self, fields: &Fields, state: &[(String, StateValue)]) -> BTreeSet<String> {
+    pub(super) fn client_state(&mut self, fields: &Fields, state: &[StateKey]) -> BTreeSet<String> {
         let list = fields.table("member").and_then(|member| member.list("client_state")).unwrap_or_default();
         for (key, place) in list.iter().filter_map(Item::as_text) {
-            if state.iter().any(|(own, _)| own == key) {
+            if state.iter().any(|own| own.key == key) {
                 let message = format!("{} is in `state` too", quoted(key));
                 self.faults.add(
                     place,

@@ -13,10 +13,22 @@ pub(super) const MAX_STATE_VALUE_CHARS: usize = 256;
 
 /// How member ids are written: literals and placeholders, at least one of them a claim.
 #[derive(Debug)]
-pub(super) struct MemberTemplate(pub(super) Pattern);
+pub(super) struct MemberTemplate {
+    pub(super) pattern: Pattern,
+    /// Where it stands in the file; the first line where it does not.
+    pub(super) line: usize,
+}
 
 /// One key of the state.
 #[derive(Debug)]
+pub(super) struct StateKey {
+    pub(super) key: String,
+    pub(super) value: StateValue,
+    pub(super) line: usize,
+}
+
+/// What it gets.
+#[derive(Debug, PartialEq)]
 pub(super) enum StateValue {
     Constant(Value),
     Claim(Placeholder),
@@ -28,6 +40,14 @@ impl StateValue {
         match self {
             Self::Constant(value) => serialized_chars(value),
             Self::Claim(_) => MAX_STATE_VALUE_CHARS,
+        }
+    }
+
+    /// The claim that it is taken from.
+    pub(super) fn claim(&self) -> Option<&Placeholder> {
+        match self {
+            Self::Constant(_) => None,
+            Self::Claim(placeholder) => Some(placeholder),
         }
     }
 
@@ -98,12 +118,12 @@ impl Policy {
     }
 
     fn state_of(&self, facts: &Facts) -> Object {
-        self.state.iter().filter_map(|(key, value)| Some((key.clone(), value.of(facts)?))).collect()
+        self.state.iter().filter_map(|own| Some((own.key.clone(), own.value.of(facts)?))).collect()
     }
 
     fn fill_member(&self, facts: &Facts) -> Result<MemberId, String> {
         let mut parts = Vec::new();
-        for segment in &self.member.0.segments {
+        for segment in &self.member.pattern.segments {
             match segment {
                 Segment::Literal(literal) => parts.push(literal.clone()),
                 Segment::Placeholder(index) => {

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! file.rs      the keys that a policy file may have
-//! pattern.rs   "support:{sub}" → segments; which asked names it matches
+//! pattern.rs   "support:{sub}" → segments
+//! rules.rs     a table of rules, by the segments of their patterns; which of them match a name
 //! value.rs     a placeholder and the claims → values, all fitting or not
 //! member.rs    the member id and the state, from claims
 //! compile.rs   the checked file → a Policy, every fault at once
@@ -14,10 +15,14 @@
 //! decide.rs    the one evaluator, and the only place where a Grant is made
 //! account.rs   why: what the evaluator found, right by right
 //! overview.rs  what a session may have, without asking for it
+//! rehearse.rs  the service's whole order, for facts that anybody may write down
+//! reason.rs    why a rule matched or did not, in words
+//! coverage.rs  what of a policy some decisions have used
 //! ```
 
 mod account;
 mod compile;
+mod coverage;
 mod decide;
 mod file;
 mod identity;
@@ -26,22 +31,29 @@ mod issuers;
 mod member;
 mod overview;
 mod pattern;
+mod reason;
+mod rehearse;
+mod rules;
 mod value;
 mod view;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use member::{MemberTemplate, StateValue};
+use member::{MemberTemplate, StateKey};
 use pattern::{Pattern, Placeholders};
+use rules::Rules;
 
 use crate::chat::{Facts, Object, Rights, Ttl};
 use crate::schema::Faults;
 
 pub use account::{Account, Denial, LimitedBy, NothingGranted, Refused, Right, RuleRef, TtlAccount, Verdict};
+pub use coverage::{Coverage, Part};
 pub use decide::{Decision, Grant};
 pub use file::KEYS;
 pub use overview::{Overview, PatternRights};
+pub use reason::Reason;
+pub use rehearse::Rehearsal;
 
 /// A policy in force: compiled once, immutable. That one exists means that its file had no fault.
 #[derive(Debug)]
@@ -49,7 +61,7 @@ pub struct Policy {
     separator: char,
     ttl: TtlBounds,
     member: MemberTemplate,
-    state: Vec<(String, StateValue)>,
+    state: Vec<StateKey>,
     client_state: BTreeSet<String>,
     roles: Vec<Role>,
     /// From a claimed name to the roles that it stands for.
@@ -79,10 +91,12 @@ struct Role {
     name: Arc<str>,
     /// The aliases whose sessions may claim it; none: every alias.
     issuers: Option<BTreeSet<String>>,
+    /// Its line in the file, from 1.
+    line: usize,
     /// This role and all that it includes, directly or not; sorted.
     closure: Vec<usize>,
-    allow: Vec<Rule>,
-    deny: Vec<Rule>,
+    allow: Rules,
+    deny: Rules,
 }
 
 #[derive(Debug)]
@@ -131,10 +145,7 @@ impl Policy {
     /// Of a session's claims those that the policy reads, by the names that the file has for them: `sub`, `/tenant/id`.
     #[must_use]
     pub fn claims_of(&self, facts: &Facts) -> Object {
-        let in_state = self.state.iter().filter_map(|(_, value)| match value {
-            StateValue::Claim(placeholder) => Some(placeholder),
-            StateValue::Constant(_) => None,
-        });
+        let in_state = self.state.iter().filter_map(|own| own.value.claim());
         let read = self.placeholders.iter().chain(in_state);
         read.filter_map(|placeholder| Some((placeholder.claim().to_owned(), placeholder.claim_of(facts)?.clone())))
             .collect()

@@ -103,27 +103,6 @@ impl Pattern {
             _ => None,
         })
     }
-
-    /// Whether a name, split at the separator, matches; `fits` says whether a segment is among a placeholder's values.
-    pub(super) fn matches(&self, name: &[&str], fits: impl Fn(usize, &str) -> bool) -> bool {
-        let mut rest = name;
-        for segment in &self.segments {
-            if *segment == Segment::Rest {
-                return !rest.is_empty() && rest.iter().all(|part| !part.is_empty());
-            }
-            let Some((part, after)) = rest.split_first() else { return false };
-            let matched = match segment {
-                Segment::Literal(literal) => literal == part,
-                Segment::One | Segment::Rest => !part.is_empty(),
-                Segment::Placeholder(index) => !part.is_empty() && fits(*index, part),
-            };
-            if !matched {
-                return false;
-            }
-            rest = after;
-        }
-        rest.is_empty()
-    }
 }
 
 enum Piece<'a> {

@@ -44,7 +44,7 @@ enum Filter {
 /// What a placeholder stands for in one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Values {
-    /// Those that fit, each once.
+    /// Those that fit, each once, sorted.
     pub(super) fitting: Vec<String>,
     /// How many there were, fitting or not, twice or not.
     pub(super) given: usize,
@@ -78,6 +78,21 @@ impl Placeholder {
 
     pub(super) fn is_issuer(&self) -> bool {
         self.claim == Claim::Issuer
+    }
+
+    /// Whether both stand for the same values in every session, however they are written.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let path = |placeholder: &Self| match &placeholder.claim {
+            Claim::Issuer => None,
+            Claim::Name(name) => Some((name.clone(), String::new())),
+            Claim::Pointer { first, rest } => Some((first.clone(), rest.clone())),
+        };
+        self.filter == other.filter && path(self) == path(other)
+    }
+
+    /// Whether a value goes through a filter.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filter.is_some()
     }
 
     /// The claim as the file writes it.
@@ -131,15 +146,15 @@ impl Placeholder {
 
     fn collect<'a>(&self, given: impl IntoIterator<Item = &'a Value>, separator: char) -> Values {
         let mut values = Values { whole: true, ..Values::default() };
-        let mut seen = std::collections::HashSet::new();
         for value in given {
             values.given += 1;
             match self.fitting(value, separator) {
-                Some(text) if seen.insert(text.clone()) => values.fitting.push(text),
-                Some(_) => {}
+                Some(text) => values.fitting.push(text),
                 None => values.whole = false,
             }
         }
+        values.fitting.sort_unstable();
+        values.fitting.dedup();
         values
     }
 
@@ -149,6 +164,18 @@ impl Placeholder {
             Some(filter) => (!text.is_empty()).then(|| filter.apply(&text)),
             None => fits_a_segment(&text, separator).then_some(text),
         }
+    }
+}
+
+impl std::fmt::Display for Placeholder {
+    /// As the file has it, braces and filter included.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let filter = match self.filter {
+            None => "",
+            Some(Filter::B64url) => "|b64url",
+            Some(Filter::Sha256) => "|sha256",
+        };
+        write!(formatter, "{{{}{filter}}}", self.text)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Denial, Right, RuleRef, Verdict};
 use super::pattern::{Pattern, Segment};
-use super::value::Values;
+use super::value::{Placeholder, Values};
 use super::{Policy, Role, Rule};
 use crate::chat::{ChannelName, Facts, MAX_CHANNELS, Permission, Rights, Ttl};
 
@@ -68,31 +68,35 @@ impl<'a> View<'a> {
     }
 
     fn verdict(&self, name: &[&str], permission: Permission) -> Verdict {
-        let wanted = |rule: &Rule| rule.rights.has(permission);
         // INVARIANT: one deny of any role of the session outweighs every allow.
-        let denies = self.denies().filter(|(_, rule)| wanted(rule) && self.denied_by(rule, name));
-        if let Some(by) = denies.map(|(role, rule)| reference(role, rule)).min() {
+        if let Some(by) = self.denying(name, permission).map(|(role, rule)| reference(role, rule)).min() {
             return Verdict::Denied { by };
         }
-        let allows = self.allows().filter(|(_, rule)| wanted(rule) && self.allowed_by(rule, name));
         // The most generous rule; of equal ones the same each time, whatever their order in the file.
-        let most_generous = allows.map(|(role, rule)| (rule.max_ttl, reference(role, rule))).min_by(|a, b| {
-            let generosity = |cap: &Option<Ttl>| cap.map_or(u32::MAX, Ttl::minutes);
-            generosity(&b.0).cmp(&generosity(&a.0)).then_with(|| a.1.cmp(&b.1))
+        let most_generous = self.allowing(name, permission).min_by(|(a_role, a), (b_role, b)| {
+            let order = || reference(a_role, a).cmp(&reference(b_role, b));
+            b.generosity().cmp(&a.generosity()).then_with(order)
         });
-        most_generous.map_or(Verdict::NoRule, |(cap, by)| Verdict::Allowed { by, cap })
+        most_generous
+            .map_or(Verdict::NoRule, |(role, rule)| Verdict::Allowed { by: reference(role, rule), cap: rule.max_ttl })
     }
 
-    fn allowed_by(&self, rule: &Rule, name: &[&str]) -> bool {
-        rule.pattern.matches(name, |placeholder, segment| self.values(placeholder).has(segment))
+    /// The rules that allow a right, each with the role that it stands in.
+    pub(super) fn allowing(&self, name: &[&str], permission: Permission) -> impl Iterator<Item = (&'a Role, &'a Rule)> {
+        let fits = |placeholder: usize, segment: &str| self.values(placeholder).has(segment);
+        let found = self.roles.iter().flat_map(|role| role.allow.matching(name, &fits).map(|rule| (*role, rule)));
+        found.filter(|(_, rule)| rule.rights.has(permission)).collect::<Vec<_>>().into_iter()
     }
 
-    fn denied_by(&self, rule: &Rule, name: &[&str]) -> bool {
-        rule.pattern.matches(name, |placeholder, segment| {
+    /// The rules that deny a right, each with the role that it stands in.
+    pub(super) fn denying(&self, name: &[&str], permission: Permission) -> impl Iterator<Item = (&'a Role, &'a Rule)> {
+        let fits = |placeholder: usize, segment: &str| {
             let values = self.values(placeholder);
             // INVARIANT: a deny fails closed: what does not wholly fit matches any segment.
             !values.whole || values.has(segment)
-        })
+        };
+        let found = self.roles.iter().flat_map(|role| role.deny.matching(name, &fits).map(|rule| (*role, rule)));
+        found.filter(|(_, rule)| rule.rights.has(permission)).collect::<Vec<_>>().into_iter()
     }
 
     /// The texts that a pattern stands for in this session, wildcards as they are; at most `most`.
@@ -115,7 +119,7 @@ impl<'a> View<'a> {
         texts
     }
 
-    fn values(&self, placeholder: usize) -> &Values {
+    pub(super) fn values(&self, placeholder: usize) -> &Values {
         static NONE: Values = Values { fitting: Vec::new(), given: 0, whole: false };
         let resolve = || {
             let placeholder = self.policy.placeholders.get(placeholder);
@@ -124,17 +128,30 @@ impl<'a> View<'a> {
         self.values.get(placeholder).map_or(&NONE, |cell| cell.get_or_init(resolve))
     }
 
-    fn split<'n>(&self, name: &'n str) -> Vec<&'n str> {
+    /// The placeholders whose claims were looked at so far.
+    pub(super) fn consulted(&self) -> impl Iterator<Item = &'a Placeholder> {
+        let cells = self.values.iter().zip(self.policy.placeholders.iter());
+        cells.filter(|(cell, _)| cell.get().is_some()).map(|(_, placeholder)| placeholder)
+    }
+
+    pub(super) fn split<'n>(&self, name: &'n str) -> Vec<&'n str> {
         name.split(self.policy.separator).collect()
     }
 }
 
 impl Values {
-    fn has(&self, segment: &str) -> bool {
-        self.fitting.iter().any(|value| value == segment)
+    pub(super) fn has(&self, segment: &str) -> bool {
+        self.fitting.binary_search_by(|value| value.as_str().cmp(segment)).is_ok()
     }
 }
 
-fn reference(within: &Role, rule: &Rule) -> RuleRef {
+impl Rule {
+    /// How long what it grants may live, in minutes.
+    pub(super) fn generosity(&self) -> u32 {
+        self.max_ttl.map_or(u32::MAX, Ttl::minutes)
+    }
+}
+
+pub(super) fn reference(within: &Role, rule: &Rule) -> RuleRef {
     RuleRef { role: within.name.clone(), pattern: rule.pattern.text.clone(), line: rule.line }
 }

@@ -81,6 +81,8 @@ impl Walk<'_> {
             (Kind::List { of, distinct, at_least }, Raw::List(items)) => {
                 self.list(items, of, *distinct, *at_least, &raw.place).map(Value::List)
             }
+            (Kind::Any, Raw::Table(table)) => Some(Value::Table(self.map(table, kind, key_place))),
+            (Kind::Any, Raw::List(items)) => self.list(items, kind, false, 0, &raw.place).map(Value::List),
             (Kind::OrWord(word, _), Raw::Text(text)) if text == word => Some(Value::Text(text.clone())),
             (Kind::OrWord(_, other), _) if !matches!(raw.raw, Raw::Text(_)) => {
                 return self.item(raw, other, key_place);
@@ -170,10 +172,10 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
         }
         (Kind::Duration { zero }, Raw::Text(text)) => seconds(text, *zero).map(Value::Integer),
         (Kind::Size, Raw::Text(text)) => bytes(text).map(Value::Integer),
-        (Kind::Scalar, Raw::Text(text)) => Some(Value::Text(text.clone())),
-        (Kind::Scalar, Raw::Integer(integer)) => Some(Value::Integer(*integer)),
-        (Kind::Scalar, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
-        (Kind::Boolean | Kind::Scalar, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
+        (Kind::Scalar | Kind::Any, Raw::Text(text)) => Some(Value::Text(text.clone())),
+        (Kind::Scalar | Kind::Any, Raw::Integer(integer)) => Some(Value::Integer(*integer)),
+        (Kind::Scalar | Kind::Any, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
+        (Kind::Boolean | Kind::Scalar | Kind::Any, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
         _ => None,
     }
 }

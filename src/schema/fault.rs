@@ -145,19 +145,35 @@ impl Fault {
 
 impl Display for Fault {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let Some(span) = self.place.span.clone().filter(|_| self.place.source.shows_lines) else {
-            return write!(formatter, "error: {}\n  = help: {}", self.summary(), self.advice);
+        let words = Words { level: "error", message: &self.message, advice: &self.advice };
+        words.show_at(&self.place, formatter)
+    }
+}
+
+/// What is said of a place.
+pub(super) struct Words<'a> {
+    /// `error`, `warning[name]`.
+    pub(super) level: &'a str,
+    pub(super) message: &'a str,
+    pub(super) advice: &'a str,
+}
+
+impl Words<'_> {
+    /// With the line and a caret, where they may be shown.
+    pub(super) fn show_at(&self, place: &Place, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { level, message, advice } = self;
+        let Some(span) = place.span.clone().filter(|_| place.source.shows_lines) else {
+            return write!(formatter, "{level}: {place}: {message}\n  = help: {advice}");
         };
         // The lines that matter alone: a report on each of many faults must not read the whole file each time.
-        let (lines, first) = self.place.source.lines_of(&span);
-        let snippet = Snippet::source(self.place.source.text().get(lines.clone()).unwrap_or_default())
+        let (lines, first) = place.source.lines_of(&span);
+        let snippet = Snippet::source(place.source.text().get(lines.clone()).unwrap_or_default())
             .line_start(first)
-            .path(self.place.source.name.as_str())
+            .path(place.source.name.as_str())
             .annotation(AnnotationKind::Primary.span(span.start - lines.start..span.end - lines.start));
-        let report = [Level::ERROR
-            .primary_title(self.message.as_str())
-            .element(snippet)
-            .element(Level::HELP.message(self.advice.as_str()))];
+        let severity = if level.starts_with("warning") { Level::WARNING } else { Level::ERROR };
+        let report =
+            [severity.with_name(*level).primary_title(*message).element(snippet).element(Level::HELP.message(*advice))];
         formatter.write_str(&Renderer::plain().render(&report))
     }
 }

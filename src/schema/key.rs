@@ -64,6 +64,8 @@ pub enum Kind {
     Map(&'static Kind),
     /// A string, a number or a boolean.
     Scalar,
+    /// Anything at all that JSON has too.
+    Any,
     /// This word in place of the rest.
     OrWord(&'static str, &'static Kind),
 }
@@ -84,6 +86,7 @@ impl Kind {
             Self::Table(_) | Self::Map(_) => "a table".to_owned(),
             Self::Tables(_) => "a list of tables".to_owned(),
             Self::Scalar => "a string, a number, true or false".to_owned(),
+            Self::Any => "a value that JSON has too: a date or a time in quotes".to_owned(),
             Self::OrWord(word, kind) => format!("\"{word}\" or {}", kind.wanted()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
-use super::fault::Place;
+use super::fault::{Place, Words};
 
 /// One such thing.
 #[derive(Clone, Debug)]
@@ -26,6 +26,17 @@ impl Lints {
         }
     }
 
+    /// Takes over all of another list.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Lint> {
         self.0.iter()
@@ -42,7 +53,8 @@ impl Lint {
 
 impl Display for Lint {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "warning[{}]: {}\n  = help: {}", self.name, self.summary(), self.advice)
+        let level = format!("warning[{}]", self.name);
+        Words { level: &level, message: &self.message, advice: &self.advice }.show_at(&self.place, formatter)
     }
 }
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::refusal::{Cause, Refusal};
-use super::settings::{AudiencesSettings, IssuerSettings, RoleSourceSettings};
+use super::settings::{AudiencesSettings, IssuerSettings, RoleSourceSettings, Vouching};
 use crate::chat::{ClaimedRoles, Facts, Object, Timestamp, Who};
 
 /// The last second of the year 9999, the last that RFC 3339 can write.
@@ -41,6 +41,23 @@ pub(super) fn check(claims: Object, settings: &IssuerSettings, now: Timestamp) -
         roles: roles(&claims, &settings.roles),
         ends: Some(over.plus_millis(millis(settings.outlive))),
         claims,
+    })
+}
+
+/// What these claims would say of a session's holder, if one of `vouching`'s had them. Nothing of them is verified: for
+/// rehearsals, which grant nothing. Its end is that of its `exp` and `iat`, where they are there.
+///
+/// # Errors
+/// Where one of the two is no time.
+pub fn unverified_facts(unverified_claims: Object, vouching: &Vouching) -> Result<Facts, Cause> {
+    let expires = time(&unverified_claims, "exp")?;
+    let issued = time(&unverified_claims, "iat")?;
+    let aged = vouching.max_age.and_then(|max_age| Some(issued?.plus_millis(millis(max_age))));
+    Ok(Facts {
+        who: Who::Known { issuer: vouching.name.clone() },
+        roles: roles(&unverified_claims, &vouching.roles),
+        ends: expires.into_iter().chain(aged).min().map(|over| over.plus_millis(millis(vouching.outlive))),
+        claims: unverified_claims,
     })
 }
 

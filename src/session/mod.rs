@@ -31,12 +31,15 @@ mod settings;
 mod store;
 mod verifier;
 
+pub use claims::unverified_facts;
 pub use examine::{Check, KeysFound, UnverifiedToken, look_for_keys, unverified};
 pub use fetch::is_loopback;
 pub use key::Algorithm;
 pub use keys::{KeyFault, try_keys};
 pub use refusal::{Cause, Refusal};
-pub use settings::{AudiencesSettings, IssuerSettings, KeySettings, NotBase64, RoleSourceSettings, SecretEncoding};
+pub use settings::{
+    AudiencesSettings, IssuerSettings, KeySettings, NotBase64, RoleSourceSettings, SecretEncoding, Vouching,
+};
 pub use verifier::{KeyStatus, Session, Verifier};
 
 /// The longest session token that is looked at: 16 KiB.

@@ -39,6 +39,28 @@ pub struct IssuerSettings {
     pub allow_http: bool,
 }
 
+/// What an issuer's sessions say of their holders: the part of its settings that has nothing to do with keys.
+#[derive(Clone, Debug)]
+pub struct Vouching {
+    /// The alias.
+    pub name: String,
+    /// Where roles are read from, in this order.
+    pub roles: Vec<RoleSourceSettings>,
+    /// Sessions that are older than this by their `iat` are over.
+    pub max_age: Option<Duration>,
+    /// How much longer than the session a chat token may live.
+    pub outlive: Duration,
+}
+
+impl Vouching {
+    /// Somebody's of whom nothing is configured: roles are in the claim `roles`.
+    #[must_use]
+    pub fn unconfigured(name: impl Into<String>) -> Self {
+        let roles = vec![RoleSourceSettings::Claim("roles".to_owned())];
+        Self { name: name.into(), roles, max_age: None, outlive: Duration::ZERO }
+    }
+}
+
 /// Which audiences are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AudiencesSettings {

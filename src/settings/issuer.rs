@@ -9,8 +9,8 @@ use super::layers::Layers;
 use super::raw::RawIssuer;
 use crate::schema::{Faults, Fields, Place, Source, quoted};
 use crate::session::{
-    Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, is_loopback,
-    try_keys,
+    Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, Vouching,
+    is_loopback, try_keys,
 };
 
 /// The throw-away issuer of `usher dev`, whose key is nobody's secret: `serve` refuses it.
@@ -39,6 +39,23 @@ pub(super) fn read(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> V
         issuers.push(settings);
     }
     issuers
+}
+
+/// What each issuer's sessions say of their holders, whatever its keys are. No issuer is no fault here.
+pub(super) fn vouching(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> Vec<Vouching> {
+    let tables = layers.tables(&["session", "issuers"]).unwrap_or_default();
+    let read = |(raw, fields)| {
+        let raw: &RawIssuer = raw;
+        let mut reader = Reader { raw, fields, faults };
+        let roles = reader.role_sources();
+        Some(Vouching {
+            name: raw.name.clone()?,
+            roles,
+            max_age: raw.max_age.map(Duration::from_secs),
+            outlive: raw.outlive.map(Duration::from_secs).unwrap_or_default(),
+        })
+    };
+    raw.iter().zip(tables).filter_map(read).collect()
 }
 
 struct Reader<'a> {

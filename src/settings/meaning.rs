@@ -72,7 +72,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
             Some(cookie) => Some(cookie?),
             None => None,
         },
-        policy: PolicySettings { file: PathBuf::from(policy.file), narrow: policy.narrow, watch: policy.watch },
+        policy: PolicySettings::from(policy),
         per_member,
         log: LogSettings {
             format: if log.format == "pretty" { LogFormat::Pretty } else { LogFormat::Json },

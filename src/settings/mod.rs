@@ -11,10 +11,12 @@
 //! space.rs    SignalWire's address from what people write for it
 //! lint.rs     what is allowed and probably not meant
 //! address.rs  the listeners' addresses, also where nothing else is known
+//! deciding.rs what deciding needs, also where there is no secret
 //! ```
 
 mod address;
 mod cookie;
+mod deciding;
 mod issuer;
 mod keys;
 mod layers;
@@ -36,6 +38,7 @@ use crate::session::IssuerSettings;
 use crate::signalwire::SignalWireSettings;
 
 pub use address::Addresses;
+pub use deciding::{Deciding, load_issuers};
 pub use issuer::DEV_ISSUER;
 pub use keys::KEYS;
 pub use layers::Environment;
@@ -96,6 +99,12 @@ pub struct PolicySettings {
     pub narrow: bool,
     /// Whether a change of the file is noticed; else it is read again on SIGHUP only.
     pub watch: bool,
+}
+
+impl From<raw::RawPolicy> for PolicySettings {
+    fn from(raw: raw::RawPolicy) -> Self {
+        Self { file: PathBuf::from(raw.file), narrow: raw.narrow, watch: raw.watch }
+    }
 }
 
 impl Settings {

@@ -1,0 +1,138 @@
+//! What came of a case against what was expected, in words that a person reads at a glance. Must not decide anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use serde_json::Value;
+
+use super::Expect;
+use super::run::Came;
+use crate::chat::{ChannelName, Object, Permission, Rights};
+use crate::policy::{Account, Policy, Right};
+
+/// Every difference, a line each: `-` is what was expected, `+` what came.
+pub(super) fn differences(expect: &Expect, came: &Came, policy: &Policy, file: &str) -> Vec<String> {
+    let mut differ = Differ { came, policy, file, lines: Vec::new() };
+    differ.problem(expect);
+    differ.rights(expect);
+    differ.terms(expect);
+    differ.lines
+}
+
+struct Differ<'a> {
+    came: &'a Came,
+    policy: &'a Policy,
+    file: &'a str,
+    lines: Vec<String>,
+}
+
+type ByRight<'a> = BTreeSet<(&'a ChannelName, Permission)>;
+
+impl Differ<'_> {
+    fn problem(&mut self, expect: &Expect) {
+        match (&expect.problem, &self.came.problem) {
+            (Some(wanted), Some((code, faults))) if code == wanted || faults.contains(&wanted.as_str()) => {}
+            (Some(wanted), Some(_)) => {
+                self.lines.push(format!("- problem {wanted}"));
+                self.came_problem();
+            }
+            (Some(wanted), None) => {
+                self.lines.push(format!("- problem {wanted}"));
+                self.lines.push("+ granted".to_owned());
+                self.tell_rights("+", |right| right.is_allowed());
+            }
+            // Who looks at what is refused alone may look at it in a refusal.
+            (None, Some(_)) if expect.expects_grant() => {
+                self.lines.push("- granted".to_owned());
+                self.came_problem();
+                self.tell_rights(" ", |right| !right.is_allowed());
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn came_problem(&mut self) {
+        if let Some((code, faults)) = &self.came.problem {
+            let more = if faults.is_empty() { String::new() } else { format!(" ({})", faults.join(", ")) };
+            self.lines.push(format!("+ problem {code}{more}"));
+        }
+    }
+
+    fn rights(&mut self, expect: &Expect) {
+        let Some(account) = &self.came.account else {
+            if let Some(wanted) = &expect.denied {
+                let told: Vec<String> = each(wanted).map(|(channel, permission)| line(channel, permission)).collect();
+                self.lines.extend(told.iter().map(|right| format!("- denied {right}: nothing was decided")));
+            }
+            return;
+        };
+        if let (Some(wanted), Ok(terms)) = (&expect.grant, &account.outcome) {
+            self.compare("granted", wanted, &each(&terms.channels).collect(), account);
+        }
+        if let Some(wanted) = &expect.denied {
+            let refused: BTreeMap<ChannelName, Rights> =
+                account.refused().into_iter().map(|row| (row.channel, row.rights)).collect();
+            self.compare("denied", wanted, &each(&refused).collect(), account);
+        }
+    }
+
+    fn compare(&mut self, what: &str, wanted: &BTreeMap<ChannelName, Rights>, came: &ByRight<'_>, account: &Account) {
+        let wanted: ByRight<'_> = each(wanted).collect();
+        for (channel, permission) in wanted.symmetric_difference(came) {
+            let sign = if wanted.contains(&(*channel, *permission)) { "-" } else { "+" };
+            let right = account.rights.iter().find(|it| it.channel == **channel && it.permission == *permission);
+            let why = right.map_or_else(|| "it was not asked for".to_owned(), |right| self.why(right));
+            self.lines.push(format!("{sign} {what} {}: {why}", line(channel, *permission)));
+        }
+    }
+
+    fn tell_rights(&mut self, sign: &str, which: impl Fn(&Right) -> bool) {
+        let rights = self.came.account.iter().flat_map(|account| &account.rights).filter(|right| which(right));
+        let told: Vec<String> = rights
+            .map(|right| format!("{sign}   {}: {}", line(&right.channel, right.permission), self.why(right)))
+            .collect();
+        self.lines.extend(told);
+    }
+
+    fn why(&self, right: &Right) -> String {
+        self.policy.in_words(&self.came.facts, right, self.file)
+    }
+
+    fn terms(&mut self, expect: &Expect) {
+        let terms = self.came.account.as_ref().and_then(|account| account.outcome.as_ref().ok());
+        if self.came.problem.is_none() || terms.is_some() {
+            let bounds = self.came.account.as_ref().and_then(|account| account.ttl);
+            let limited_by = bounds.map(|ttl| ttl.limited_by);
+            self.differ("ttl", expect.ttl, terms.map(|terms| terms.ttl.minutes()), |minutes| format!("{minutes}m"));
+            self.differ("ttl_limited_by", expect.ttl_limited_by, limited_by, |by| by.as_str().to_owned());
+            let state = terms.map(|terms| terms.state.clone());
+            self.differ("state", expect.state.clone(), state, |state: &Object| {
+                Value::Object(state.clone()).to_string()
+            });
+        }
+        let member = self.came.account.as_ref().and_then(|account| account.member_id.as_ref());
+        let member = member.map(|member| member.as_str().to_owned());
+        self.differ("member_id", expect.member_id.clone(), member, Clone::clone);
+    }
+
+    fn differ<T: PartialEq>(&mut self, what: &str, wanted: Option<T>, came: Option<T>, shown: impl Fn(&T) -> String) {
+        let Some(wanted) = wanted.filter(|wanted| came.as_ref() != Some(wanted)) else { return };
+        self.lines.push(format!("- {what} {}", shown(&wanted)));
+        self.lines.push(format!("+ {what} {}", came.as_ref().map_or_else(|| "none".to_owned(), shown)));
+    }
+}
+
+impl Expect {
+    /// Whether it holds only of a token.
+    fn expects_grant(&self) -> bool {
+        self.grant.is_some() || self.ttl.is_some() || self.ttl_limited_by.is_some() || self.state.is_some()
+    }
+}
+
+fn each(channels: &BTreeMap<ChannelName, Rights>) -> impl Iterator<Item = (&ChannelName, Permission)> {
+    channels.iter().flat_map(|(channel, rights)| rights.permissions().map(move |permission| (channel, permission)))
+}
+
+fn line(channel: impl Display, permission: Permission) -> String {
+    format!("{channel} {}", permission.as_str())
+}

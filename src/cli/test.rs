@@ -1,0 +1,146 @@
+//! `usher test`: a policy's own tests, and what of the policy they never use.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::world::{Surroundings, World, read_text};
+use super::{Failure, Paint, print};
+use crate::cases::Cases;
+use crate::policy::Coverage;
+use crate::settings::Environment;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// Files of tests, `policy.tests.toml` beside `policy.toml`, or the policies; the settings' policy if none is named
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The policy that is tested, instead of the one beside each file
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A settings file, instead of config/usher.toml; may be given several times, the later wins
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Only the tests whose names hold this text
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Also writes a report for a CI to this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// How many percent of the allow and deny rules must be used by some test
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    min_coverage: Option<u8>,
+}
+
+/// What a file of tests is called that stands beside `x.toml`: `x.tests.toml`.
+const TESTS: &str = ".tests.toml";
+
+pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let surroundings = Surroundings::load(&options.config, environment)?;
+    let mut files = options.files.clone();
+    if files.is_empty() {
+        files.push(surroundings.policy_file().to_owned());
+    }
+    let mut run =
+        Run { options, paint: Paint::of_output(environment), report: Report::new("usher"), wrong: Vec::new() };
+    for file in &files {
+        let (policy, tests) = pair(file, options.policy.as_deref())?;
+        let world = surroundings.open(&policy)?;
+        run.file(&world, &tests)?;
+    }
+    if let Some(path) = &options.junit {
+        let text =
+            run.report.to_string().map_err(|error| Failure::failed(format!("no report can be made: {error}")))?;
+        std::fs::write(path, text)
+            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
+    }
+    if run.wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(run.wrong.join("\n"))) }
+}
+
+/// The policy and the tests that a named file stands for.
+fn pair(file: &Path, policy: Option<&Path>) -> Result<(PathBuf, PathBuf), Failure> {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = |name: String| file.with_file_name(name);
+    if let Some(policy) = policy {
+        return Ok((policy.to_owned(), file.to_owned()));
+    }
+    if let Some(stem) = name.strip_suffix(TESTS) {
+        return Ok((beside(format!("{stem}.toml")), file.to_owned()));
+    }
+    // Whatever else it is called, it is a file of tests if there are tests in it.
+    let is_tests = read_text(file).is_ok_and(|text| text.lines().any(|line| line.trim() == "[[test]]"));
+    if is_tests {
+        return Ok((beside("policy.toml".to_owned()), file.to_owned()));
+    }
+    match name.strip_suffix(".toml") {
+        Some(stem) => Ok((file.to_owned(), beside(format!("{stem}{TESTS}")))),
+        None => Err(Failure::wrong(format!("error: {} is no file of tests: it should end in {TESTS}", file.display()))),
+    }
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    paint: Paint,
+    report: Report,
+    /// Why the whole run is no success.
+    wrong: Vec<String>,
+}
+
+impl Run<'_> {
+    fn file(&mut self, world: &World, path: &Path) -> Result<(), Failure> {
+        let name = path.display().to_string();
+        let cases = Cases::read(&name, &read_text(path)?, &world.issuers).map_err(Failure::wrong)?;
+        let wanted = self.options.filter.as_deref().unwrap_or_default();
+        let chosen: Vec<_> = cases.list.iter().filter(|case| case.name.contains(wanted)).collect();
+        if chosen.is_empty() {
+            return Err(Failure::wrong(format!("error: {name}: no test's name holds \"{wanted}\"")));
+        }
+        print(&name);
+        let mut suite = TestSuite::new(name.as_str());
+        let mut coverage = Coverage::default();
+        let mut failed = 0;
+        for case in &chosen {
+            let ran = case.run(&world.policy, world.narrow, &world.file, &mut coverage);
+            let mut status = TestCaseStatus::success();
+            if ran.differences.is_empty() {
+                print(format!("{}    {}", self.paint.good("ok"), case.name));
+            } else {
+                failed += 1;
+                print(format!("{}  {} ({name}:{})", self.paint.bad("FAIL"), case.name, case.line));
+                for line in &ran.differences {
+                    print(format!("      {}", self.paint.difference(line)));
+                }
+                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_message("not as expected").set_description(ran.differences.join("\n"));
+            }
+            let mut row = TestCase::new(case.name.as_str(), status);
+            row.set_classname(name.as_str());
+            suite.add_test_case(row);
+        }
+        self.report.add_test_suite(suite);
+        self.coverage(world, &coverage, chosen.len() - failed, failed);
+        Ok(())
+    }
+
+    fn coverage(&mut self, world: &World, coverage: &Coverage, passed: usize, failed: usize) {
+        let file = &world.file;
+        let unused = coverage.unused(&world.policy);
+        if !unused.is_empty() {
+            print("not used by any test:");
+        }
+        for (line, part) in &unused {
+            print(format!("      {file}:{line}  {part}"));
+        }
+        let (used, all) = coverage.rules(&world.policy);
+        let percent = coverage.percent(&world.policy);
+        print(format!("{passed} passed, {failed} failed; {used} of {all} rules used ({percent} %)\n"));
+        if failed > 0 {
+            let tests = if failed == 1 { "test" } else { "tests" };
+            self.wrong.push(format!("error: {failed} {tests} of {file} failed"));
+        }
+        if let Some(least) = self.options.min_coverage.filter(|least| percent < usize::from(*least)) {
+            self.wrong.push(format!("error: {file}: the tests use {percent} % of its rules, and {least} % are wanted"));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What of a policy some decisions have used: roles, rules, filters. Must not decide anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::account::{Account, RuleRef, Verdict};
+use super::value::Placeholder;
+use super::view::{View, reference};
+use super::{Policy, Role, Rule};
+use crate::chat::Facts;
+
+/// A part of a policy that a decision can use.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// A role that somebody has.
+    Role(Arc<str>),
+    /// A rule that allows a right which is granted.
+    Allow(RuleRef),
+    /// A rule that denies a right.
+    Deny(RuleRef),
+    /// A filter through which a value went: the placeholder as the file has it.
+    Filter(String),
+}
+
+/// The parts that were used so far, each with its line.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage(BTreeSet<(usize, Part)>);
+
+impl Coverage {
+    /// Notes what `policy` used to come to this account.
+    pub fn note(&mut self, policy: &Policy, facts: &Facts, account: &Account) {
+        let (roles, _) = policy.roles_of(facts);
+        let view = View::new(policy, facts, &roles);
+        for role in roles.iter().filter_map(|role| policy.role(*role)) {
+            self.0.insert((role.line, Part::Role(role.name.clone())));
+        }
+        for right in &account.rights {
+            let name = view.split(right.channel.as_str());
+            let used: Vec<(&Role, &Rule)> = match right.verdict {
+                Verdict::Allowed { .. } => view.allowing(&name, right.permission).collect(),
+                Verdict::Denied { .. } => view.denying(&name, right.permission).collect(),
+                Verdict::NoRule => Vec::new(),
+            };
+            for (role, rule) in used {
+                self.0.insert((rule.line, part_of(role, rule, !right.is_allowed())));
+                let filters = rule.pattern.placeholders().filter(|index| !view.values(*index).fitting.is_empty());
+                let filters = filters.filter_map(|index| policy.placeholders.get(index));
+                self.0.extend(filters_in(filters).map(|filter| (rule.line, filter)));
+            }
+        }
+        if account.member_id.as_ref().is_some_and(|member| !member.is_guest()) {
+            self.0.extend(policy.member_filters());
+        }
+        if let Ok(terms) = &account.outcome {
+            let filled = policy.state_filters().filter(|(key, _)| terms.state.contains_key(*key));
+            self.0.extend(filled.map(|(_, filter)| filter));
+        }
+    }
+
+    /// How many percent of the allow and deny rules were used, rounded down; 100 where there are none.
+    #[must_use]
+    pub fn percent(&self, policy: &Policy) -> usize {
+        let (used, all) = self.rules(policy);
+        (used * 100).checked_div(all).unwrap_or(100)
+    }
+
+    /// How many of the allow and deny rules were used, and how many there are.
+    #[must_use]
+    pub fn rules(&self, policy: &Policy) -> (usize, usize) {
+        let is_rule = |part: &Part| matches!(part, Part::Allow(_) | Part::Deny(_));
+        let count = |parts: &BTreeSet<(usize, Part)>| parts.iter().filter(|(_, part)| is_rule(part)).count();
+        let all = policy.parts();
+        (count(&(&self.0 & &all)), count(&all))
+    }
+
+    /// What was never used, each with its line in the file, in its order.
+    #[must_use]
+    pub fn unused(&self, policy: &Policy) -> Vec<(usize, Part)> {
+        (&policy.parts() - &self.0).into_iter().collect()
+    }
+}
+
+impl Policy {
+    fn parts(&self) -> BTreeSet<(usize, Part)> {
+        let mut parts: BTreeSet<_> = self.state_filters().map(|(_, filter)| filter).collect();
+        parts.extend(self.member_filters());
+        for role in &self.roles {
+            parts.insert((role.line, Part::Role(role.name.clone())));
+            for (rules, is_deny) in [(&role.allow, false), (&role.deny, true)] {
+                for rule in rules.iter() {
+                    parts.insert((rule.line, part_of(role, rule, is_deny)));
+                    let placeholders = rule.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
+                    parts.extend(filters_in(placeholders).map(|filter| (rule.line, filter)));
+                }
+            }
+        }
+        parts
+    }
+
+    fn member_filters(&self) -> impl Iterator<Item = (usize, Part)> {
+        let placeholders = self.member.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
+        filters_in(placeholders).map(|filter| (self.member.line, filter))
+    }
+
+    /// With the key of the state that each is for.
+    fn state_filters(&self) -> impl Iterator<Item = (&str, (usize, Part))> {
+        self.state.iter().flat_map(|own| {
+            filters_in(own.value.claim().into_iter()).map(move |filter| (own.key.as_str(), (own.line, filter)))
+        })
+    }
+}
+
+fn part_of(role: &Role, rule: &Rule, is_deny: bool) -> Part {
+    let reference = reference(role, rule);
+    if is_deny { Part::Deny(reference) } else { Part::Allow(reference) }
+}
+
+fn filters_in<'a>(placeholders: impl Iterator<Item = &'a Placeholder>) -> impl Iterator<Item = Part> {
+    placeholders.filter(|placeholder| placeholder.is_filtered()).map(|it| Part::Filter(it.to_string()))
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Role(name) => write!(formatter, "role {name}"),
+            Self::Allow(rule) => write!(formatter, "allow \"{}\" of {}", rule.pattern, rule.role),
+            Self::Deny(rule) => write!(formatter, "deny \"{}\" of {}", rule.pattern, rule.role),
+            Self::Filter(placeholder) => write!(formatter, "filter in {placeholder}"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What deciding needs of the settings, and nothing else of them: for commands that have no secret. Must not know keys or
+//! requests.
+
+use std::path::PathBuf;
+
+use super::PolicySettings;
+use super::issuer;
+use super::layers::Layers;
+use super::layers::{self, Environment};
+use super::raw::RawIssuer;
+use super::raw::merge;
+use crate::schema::{Faults, Place, Source};
+use crate::session::{IssuerSettings, Vouching};
+
+/// The policy's own settings, and what an issuer's sessions say of their holders.
+#[derive(Clone, Debug)]
+pub struct Deciding {
+    /// The policy file.
+    pub policy: PolicySettings,
+    /// One for each issuer, in their order; none where no issuer is configured.
+    pub issuers: Vec<Vouching>,
+}
+
+impl Deciding {
+    /// From the same places as [`Settings`](super::Settings), whatever else is set there, or is not.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or what is wanted here is wrong.
+    pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
+        read(files, environment, issuer::vouching).map(|(policy, issuers)| Self { policy, issuers })
+    }
+}
+
+/// The issuers with their keys, without any other setting: for verifying a session where no token is to be minted.
+///
+/// # Errors
+/// Where a file cannot be read, no issuer is configured, or something is wrong with one.
+pub fn load_issuers(files: &[PathBuf], environment: &Environment) -> Result<Vec<IssuerSettings>, Faults> {
+    read(files, environment, issuer::read).map(|(_, issuers)| issuers)
+}
+
+fn read<T>(
+    files: &[PathBuf],
+    environment: &Environment,
+    read_issuers: impl Fn(&[RawIssuer], &Layers, &mut Faults) -> Vec<T>,
+) -> Result<(PolicySettings, Vec<T>), Faults> {
+    let mut others = Faults::default();
+    let layers = layers::load(files, environment, &mut others);
+    if layers.is_incomplete || layers.is_damaged {
+        return Err(others);
+    }
+    let mut faults = others.about(&["policy.", "session.issuers"]);
+    let Ok(raw) = merge(&layers) else {
+        let place = Place::whole(&Source::named("settings"));
+        faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");
+        return Err(faults);
+    };
+    let policy = PolicySettings::from(raw.policy);
+    let issuers = read_issuers(&raw.session.issuers, &layers, &mut faults);
+    faults.or((policy, issuers))
+}
