@@ -91,7 +91,9 @@ impl Problem {
         self
     }
 
-    pub(super) fn cause(&self) -> Option<&str> {
+    /// What led to it, for the operator.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 

@@ -1,14 +1,12 @@
 //! `usher doctor`: asks the real things, line by line: what was asked, what came, what to do. It never mints.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::serve::open_keys;
-use super::{Failure, block_on, print};
+use super::{Failure, block_on, input, print};
 use crate::chat::{Timestamp, causes};
-use crate::files;
 use crate::ops::clock;
 use crate::policy::Policy;
 use crate::service::PolicyFile;
@@ -57,7 +55,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let verifier = open_keys(&settings).map_err(Failure::Wrong)?;
     let (_, policy) = PolicyFile::open(&settings.policy.file, &verifier.aliases()).map_err(Failure::wrong)?;
     let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(causes(&fault)))?;
-    let session = options.session.as_deref().map(read_session).transpose()?;
+    let session = options.session.as_deref().map(input::session).transpose()?;
     block_on(async {
         let mut findings = Findings::default();
         for lint in settings.lints.iter() {
@@ -210,18 +208,4 @@ fn advice(refusal: &Refusal) -> &'static str {
         Check::Subject => "send a token of a user: it has no `sub`",
         Check::Dates => "renew the session; if it is new, compare the clocks",
     }
-}
-
-fn read_session(path: &Path) -> Result<String, Failure> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        let read = std::io::stdin().take(1 << 20).read_to_string(&mut text);
-        read.map(|_| text).map_err(|error| error.to_string())
-    } else {
-        let bytes = files::read(path);
-        bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()))
-    };
-    let text = text.map_err(|why| Failure::wrong(format!("error: --session {}: {why}", path.display())))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }

@@ -2,9 +2,12 @@
 //! nothing knows it.
 
 mod check;
+mod decisions;
 mod dev;
 mod doctor;
+mod explain;
 mod healthcheck;
+mod input;
 mod sandbox;
 mod serve;
 mod session;
@@ -38,6 +41,8 @@ enum Command {
     Dev(dev::Options),
     /// Checks settings and policy: every fault, or what was understood
     Check(check::Options),
+    /// A decision and why it is so: for claims, a real session, or a recorded decision
+    Explain(explain::Options),
     /// The policy's own tests, and what of the policy they never use
     Test(test::Options),
     /// Asks the real things: keys, clocks, SignalWire, a session check by check; never mints
@@ -57,11 +62,13 @@ enum Failure {
     Failed(String),
     /// Exit 1: it failed, and the log says so.
     Logged,
+    /// Exit 2: denied, or no valid request; or a policy grants more than before. The result says so.
+    Denied,
     /// Exit 3: the policy or the settings are wrong.
     Wrong(String),
 }
 
-/// Runs the command line and says how it ended: 0 fine, 1 it failed, 3 the policy or the settings are wrong, 64 wrong usage.
+/// Runs the command line and says how it ended: 0 fine, 1 it failed, 2 denied or widened, 3 the policy or the settings are wrong, 64 wrong usage.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -78,6 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(options) => serve::run(&options, &environment),
         Command::Dev(options) => dev::run(options, &environment),
         Command::Check(options) => check::run(&options, &environment),
+        Command::Explain(options) => explain::run(&options, &environment),
         Command::Test(options) => test::run(&options, &environment),
         Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
@@ -92,6 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(1)
         }
         Err(Failure::Logged) => ExitCode::from(1),
+        Err(Failure::Denied) => ExitCode::from(2),
         Err(Failure::Wrong(text)) => {
             complain(&text);
             ExitCode::from(3)

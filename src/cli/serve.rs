@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::listener::bind;
 use crate::ops::{clock, log};
 use crate::service::{self, Lifetime, PolicyFile, Service, Signals};
-use crate::session::Verifier;
+use crate::session::{IssuerSettings, Verifier};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{BuildFault, Client};
 
@@ -87,9 +87,14 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
 
 /// The issuers with their keys, or every fault of these.
 pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, String> {
-    let verifier = Verifier::open(settings.issuers.clone()).map_err(|faults| {
+    let verifier = open_verifier(settings.issuers.clone())?;
+    Ok(if settings.remember { verifier.remembering() } else { verifier })
+}
+
+/// The keys of these issuers, or every reason why not.
+pub(super) fn open_verifier(issuers: Vec<IssuerSettings>) -> Result<Verifier, String> {
+    Verifier::open(issuers).map_err(|faults| {
         let told: Vec<_> = faults.iter().map(|fault| format!("error: {fault}")).collect();
         told.join("\n\n")
-    })?;
-    Ok(if settings.remember { verifier.remembering() } else { verifier })
+    })
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::world::{Surroundings, World, read_text};
-use super::{Failure, Paint, print};
+use super::world::{Surroundings, World};
+use super::{Failure, Paint, input, print};
 use crate::cases::Cases;
 use crate::policy::Coverage;
 use crate::settings::Environment;
@@ -69,7 +69,7 @@ fn pair(file: &Path, policy: Option<&Path>) -> Result<(PathBuf, PathBuf), Failur
         return Ok((beside(format!("{stem}.toml")), file.to_owned()));
     }
     // Whatever else it is called, it is a file of tests if there are tests in it.
-    let is_tests = read_text(file).is_ok_and(|text| text.lines().any(|line| line.trim() == "[[test]]"));
+    let is_tests = input::text("the file", file).is_ok_and(|text| text.lines().any(|line| line.trim() == "[[test]]"));
     if is_tests {
         return Ok((beside("policy.toml".to_owned()), file.to_owned()));
     }
@@ -90,7 +90,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn file(&mut self, world: &World, path: &Path) -> Result<(), Failure> {
         let name = path.display().to_string();
-        let cases = Cases::read(&name, &read_text(path)?, &world.issuers).map_err(Failure::wrong)?;
+        let cases = Cases::read(&name, &input::text("the tests", path)?, &world.issuers).map_err(Failure::wrong)?;
         let wanted = self.options.filter.as_deref().unwrap_or_default();
         let chosen: Vec<_> = cases.list.iter().filter(|case| case.name.contains(wanted)).collect();
         if chosen.is_empty() {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::files;
 use crate::policy::Policy;
 use crate::service::PolicyFile;
 use crate::session::Vouching;
@@ -65,13 +64,6 @@ impl World {
             Failure::wrong(format!("error: there is no issuer `{alias}`: the settings have {}", names.join(", ")))
         })
     }
-}
-
-/// A text file that was named on the command line.
-pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
-    let bytes = files::read(path);
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()));
-    text.map_err(|why| Failure::wrong(format!("error: {} cannot be read: {why}", path.display())))
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {

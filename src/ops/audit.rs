@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Status, clock, log};
-use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights};
+use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights, Ttl};
 use crate::policy::{Account, Denial, LimitedBy, Right, Verdict};
 
 /// How a request ended.
@@ -67,6 +67,7 @@ pub struct AuditEvent {
     asked: Option<BTreeMap<ChannelName, Rights>>,
     granted: Option<BTreeMap<ChannelName, Rights>>,
     denied: Option<Vec<Denied>>,
+    ttl_asked: Option<u32>,
     ttl: Option<u32>,
     ttl_limited_by: Option<LimitedBy>,
     policy_sha256: String,
@@ -125,6 +126,7 @@ impl AuditEvent {
             asked: None,
             granted: None,
             denied: None,
+            ttl_asked: None,
             ttl: None,
             ttl_limited_by: None,
             policy_sha256: policy_sha256.to_owned(),
@@ -148,6 +150,7 @@ impl AuditEvent {
         self.decided_at = Some(clock::rfc3339_millis(account.decided_for));
         self.mode = Some(ask.mode);
         self.asked.clone_from(&ask.channels);
+        self.ttl_asked = ask.ttl.map(Ttl::minutes);
         self.roles = Some(account.roles.clone());
         self.denied = Some(account.rights.iter().filter_map(Denied::of).collect());
         if let Ok(terms) = &account.outcome {

@@ -25,6 +25,14 @@ pub fn rfc3339_millis(time: Timestamp) -> String {
     formatted(time.seconds(), time.millis().rem_euclid(1_000))
 }
 
+/// A time that RFC 3339 can write, to the millisecond.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let millis = i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()?;
+    Some(Timestamp::from_millis(millis))
+}
+
 fn formatted(seconds: i64, millis: i64) -> String {
     let nanos = i128::from(seconds) * 1_000_000_000 + i128::from(millis) * 1_000_000;
     let text = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().and_then(|time| time.format(&Rfc3339).ok());

@@ -6,6 +6,7 @@
 //! log.rs       standard error, escaped
 //! writer.rs    the thread that writes it
 //! audit.rs     one event for every decision
+//! recorded.rs  such events as they are read again
 //! metrics.rs   what is counted and measured
 //! status.rs    ready or not, which policy: what the service tells and the listeners ask
 //! listener.rs  the operator's listener
@@ -16,9 +17,11 @@ pub mod clock;
 mod listener;
 pub mod log;
 mod metrics;
+mod recorded;
 mod status;
 mod writer;
 
 pub use listener::router;
 pub use metrics::{Metrics, Series, UpstreamCall};
+pub use recorded::Recorded;
 pub use status::{InFlight, IssuerKeys, PolicyStatus, Readiness, Status};

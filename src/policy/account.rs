@@ -74,7 +74,13 @@ pub struct TtlAccount {
     pub request: Option<Ttl>,
     /// What holds where nothing is asked for.
     pub default: Option<Ttl>,
-    /// The rights' caps, `[ttl].max` and a guest's cap, the least of them.
+    /// The cap of the shortest-lived right that is granted; none: no right has one.
+    pub rights: Option<Ttl>,
+    /// `[ttl].max`.
+    pub max: Ttl,
+    /// `[guest].max_ttl`, for a guest.
+    pub guest: Option<Ttl>,
+    /// The least of these three.
     pub policy: Ttl,
     /// What is left of the session, rounded down; none: it has no end.
     pub session: Option<i64>,

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Policy;
 use super::account::{Account, Denial, LimitedBy, NothingGranted, Right, TtlAccount, Verdict};
 use super::view::View;
-use super::{Policy, Role};
 use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Rights, Terms, Timestamp, Ttl};
 use crate::session::Session;
 
@@ -137,7 +137,8 @@ impl Policy {
     /// The least of all bounds, in whole minutes. `rights_cap`: the shortest-lived right's.
     pub(super) fn ttl(&self, facts: &Facts, asked: Option<Ttl>, rights_cap: Option<Ttl>, now: Timestamp) -> TtlAccount {
         let guest_cap = self.guest.as_ref().filter(|_| facts.issuer().is_none()).and_then(|guest| guest.max_ttl);
-        let policy = [rights_cap, guest_cap].into_iter().flatten().fold(self.ttl.max, Ttl::min);
+        let max = self.ttl.max;
+        let policy = [rights_cap, guest_cap].into_iter().flatten().fold(max, Ttl::min);
         let default = asked.is_none().then_some(self.ttl.default);
         let session = facts.ends.map(|ends| now.millis_until(ends).div_euclid(60_000));
 
@@ -152,51 +153,17 @@ impl Policy {
         let (least, limited_by) = bounds.min_by_key(|(bound, _)| *bound).unwrap_or((0, LimitedBy::Policy));
         let enough = session.is_none_or(|left| left >= minutes(self.ttl.min));
         let result = u64::try_from(least).ok().and_then(Ttl::from_minutes).filter(|_| enough);
-        TtlAccount { request: asked, default, policy, session, result, limited_by }
-    }
-
-    /// The session's roles, included ones too, and the claimed names that count for nothing.
-    pub(super) fn roles_of(&self, facts: &Facts) -> (BTreeSet<usize>, Vec<String>) {
-        let Some(alias) = facts.issuer() else {
-            return (self.guest.as_ref().map(|guest| self.closure(guest.role)).unwrap_or_default(), Vec::new());
-        };
-        let mut roles = BTreeSet::new();
-        let mut ignored = Vec::new();
-        let ClaimedRoles::Names(claimed) = &facts.roles else { return (roles, ignored) };
-        for name in claimed {
-            let known: Vec<usize> = self
-                .claimed
-                .get(name)
-                .into_iter()
-                .flatten()
-                .copied()
-                .filter(|role| self.role(*role).is_some_and(|role| role.is_for(alias)))
-                .collect();
-            if known.is_empty() {
-                ignored.push(name.clone());
-            }
-            roles.extend(known.into_iter().flat_map(|role| self.closure(role)));
+        TtlAccount {
+            request: asked,
+            default,
+            rights: rights_cap,
+            max,
+            guest: guest_cap,
+            policy,
+            session,
+            result,
+            limited_by,
         }
-        if roles.is_empty() {
-            let default = self.default_role.filter(|role| self.role(*role).is_some_and(|role| role.is_for(alias)));
-            roles = default.map(|role| self.closure(role)).unwrap_or_default();
-        }
-        (roles, ignored)
-    }
-
-    pub(super) fn names_of(&self, roles: &BTreeSet<usize>) -> Vec<std::sync::Arc<str>> {
-        let mut names: Vec<_> =
-            roles.iter().filter_map(|role| self.role(*role)).map(|role| role.name.clone()).collect();
-        names.sort();
-        names
-    }
-
-    fn closure(&self, role: usize) -> BTreeSet<usize> {
-        self.role(role).map(|role| role.closure.iter().copied().collect()).unwrap_or_default()
-    }
-
-    pub(super) fn role(&self, role: usize) -> Option<&Role> {
-        self.roles.get(role)
     }
 }
 
@@ -211,10 +178,4 @@ fn shortest(rights: &[Right]) -> Option<Ttl> {
 
 fn minutes(ttl: Ttl) -> i64 {
     i64::from(ttl.minutes())
-}
-
-impl Role {
-    fn is_for(&self, alias: &str) -> bool {
-        self.issuers.as_ref().is_none_or(|issuers| issuers.contains(alias))
-    }
 }

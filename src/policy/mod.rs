@@ -11,12 +11,14 @@
 //! identity.rs  the same for [member]
 //! inclusion.rs the same for `includes`: whom a role brings along, circles
 //! issuers.rs   what several issuers need, so that two name spaces stay two
+//! mapping.rs   claimed names → the policy's roles
 //! view.rs      the rules as one session meets them, and what becomes of one right
 //! decide.rs    the one evaluator, and the only place where a Grant is made
 //! account.rs   why: what the evaluator found, right by right
 //! overview.rs  what a session may have, without asking for it
 //! rehearse.rs  the service's whole order, for facts that anybody may write down
 //! reason.rs    why a rule matched or did not, in words
+//! record.rs    the claims that a record of a decision keeps, and the way back
 //! coverage.rs  what of a policy some decisions have used
 //! ```
 
@@ -28,10 +30,12 @@ mod file;
 mod identity;
 mod inclusion;
 mod issuers;
+mod mapping;
 mod member;
 mod overview;
 mod pattern;
 mod reason;
+mod record;
 mod rehearse;
 mod rules;
 mod value;
@@ -44,15 +48,17 @@ use member::{MemberTemplate, StateKey};
 use pattern::{Pattern, Placeholders};
 use rules::Rules;
 
-use crate::chat::{Facts, Object, Rights, Ttl};
+use crate::chat::{Rights, Ttl};
 use crate::schema::Faults;
 
 pub use account::{Account, Denial, LimitedBy, NothingGranted, Refused, Right, RuleRef, TtlAccount, Verdict};
 pub use coverage::{Coverage, Part};
 pub use decide::{Decision, Grant};
 pub use file::KEYS;
+pub use mapping::RoleMapping;
 pub use overview::{Overview, PatternRights};
 pub use reason::Reason;
+pub use record::{claims_from, is_recorded};
 pub use rehearse::Rehearsal;
 
 /// A policy in force: compiled once, immutable. That one exists means that its file had no fault.
@@ -140,15 +146,6 @@ impl Policy {
     #[must_use]
     pub fn admits_guests(&self) -> bool {
         self.guest.is_some()
-    }
-
-    /// Of a session's claims those that the policy reads, by the names that the file has for them: `sub`, `/tenant/id`.
-    #[must_use]
-    pub fn claims_of(&self, facts: &Facts) -> Object {
-        let in_state = self.state.iter().filter_map(|own| own.value.claim());
-        let read = self.placeholders.iter().chain(in_state);
-        read.filter_map(|placeholder| Some((placeholder.claim().to_owned(), placeholder.claim_of(facts)?.clone())))
-            .collect()
     }
 
     /// The SHA-256 of the file's bytes, in lower-case hex.

@@ -278,7 +278,13 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// Somebody's text as it may be shown: in back ticks, control characters escaped, cut at 80 characters.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-    let shown = shown.replace("\\\"", "\"").replace("\\'", "'");
+    let shown = escaped(&text.chars().take(80).collect::<String>());
     if text.chars().count() > 80 { format!("`{shown}…`") } else { format!("`{shown}`") }
+}
+
+/// Somebody's text as a terminal may have it: control characters and what else is not to be seen escaped.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let shown: String = text.chars().flat_map(char::escape_debug).collect();
+    shown.replace("\\\"", "\"").replace("\\'", "'")
 }

@@ -9,7 +9,7 @@ mod lint;
 mod read;
 
 pub use check::{check, seconds};
-pub use fault::{Fault, Faults, Place, Source, nearest, quoted};
+pub use fault::{Fault, Faults, Place, Source, escaped, nearest, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use key::{Key, Kind};
 pub use lint::{Lint, Lints};

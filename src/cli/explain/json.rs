@@ -1,0 +1,86 @@
+//! An explanation as JSON, for programs.
+
+use serde_json::{Value, json};
+
+use super::{Explained, World};
+use crate::ops::clock;
+use crate::policy::{Right, RuleRef, TtlAccount, Verdict};
+
+/// The whole document.
+pub(super) fn document(explained: &Explained, world: &World) -> Value {
+    let (policy, facts) = (&world.policy, &explained.question.facts);
+    let mapping = policy.role_mapping(facts);
+    let account = explained.account();
+    let terms = account.and_then(|account| account.outcome.as_ref().ok());
+    let rights = account.map(|account| account.rights.as_slice()).unwrap_or_default();
+    let refused = account.map(crate::policy::Account::refused).unwrap_or_default();
+    let claimed = mapping.claimed.iter().map(|(name, roles)| json!({"name": name, "roles": roles}));
+    json!({
+        "decision": explained.decision(),
+        "problem": explained.problem.as_ref().map(|problem| problem.code().as_str()),
+        "reason": explained.problem.as_ref().and_then(crate::api::Problem::cause),
+        "errors": explained.faults,
+        "policy": {"file": world.file, "sha256": policy.sha256()},
+        "decided_for": clock::rfc3339_millis(explained.question.now),
+        "roles": policy.roles_of_session(facts),
+        "roles_claimed": claimed.collect::<Vec<_>>(),
+        "role_instead": mapping.instead,
+        "roles_included": mapping.included,
+        "rights": rights.iter().map(|right| right_of(right, explained, world)).collect::<Vec<_>>(),
+        "patterns": patterns_of(explained),
+        "denied": refused.iter().map(|row| json!({
+            "channel": row.channel,
+            "permissions": row.rights.permissions().collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "member_id": policy.member_id(facts).ok(),
+        "state": terms.map(|terms| &terms.state),
+        "ttl": account.and_then(|account| account.ttl).map(ttl_of),
+        "upstream": terms,
+    })
+}
+
+fn right_of(right: &Right, explained: &Explained, world: &World) -> Value {
+    let reason = world.policy.reason(&explained.question.facts, right);
+    let (effect, by): (_, Option<&RuleRef>) = match &right.verdict {
+        Verdict::Allowed { by, .. } => ("allow", Some(by)),
+        Verdict::Denied { by } => ("deny", Some(by)),
+        // What no rule allows is denied too.
+        Verdict::NoRule => ("deny", None),
+    };
+    let nearest = reason.nearest.map(|(rule, why)| {
+        json!({
+            "role": rule.role, "pattern": rule.pattern, "line": rule.line, "why": why,
+        })
+    });
+    json!({
+        "channel": right.channel,
+        "permission": right.permission,
+        "effect": effect,
+        "role": by.map(|rule| &rule.role),
+        "pattern": by.map(|rule| &rule.pattern),
+        "line": by.map(|rule| rule.line),
+        "notes": reason.notes,
+        "nearest": nearest,
+        "elsewhere": reason.elsewhere,
+    })
+}
+
+fn patterns_of(explained: &Explained) -> Value {
+    let patterns = explained.overview.iter().flat_map(|overview| &overview.patterns);
+    patterns.map(|row| json!({"pattern": row.pattern, "read": row.rights.read, "write": row.rights.write})).collect()
+}
+
+/// In minutes.
+fn ttl_of(ttl: TtlAccount) -> Value {
+    json!({
+        "request": ttl.request,
+        "default": ttl.default,
+        "rights": ttl.rights,
+        "max": ttl.max,
+        "guest": ttl.guest,
+        "policy": ttl.policy,
+        "session": ttl.session,
+        "result": ttl.result,
+        "limited_by": ttl.limited_by,
+    })
+}

@@ -1,0 +1,125 @@
+//! `usher explain`: a decision and why it is so, for claims that somebody writes down, a real session, or a recorded
+//! decision. It never mints.
+
+mod json;
+mod question;
+mod words;
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use self::question::Question;
+use super::world::{Surroundings, World};
+use super::{Failure, decisions, print};
+use crate::api::Problem;
+use crate::chat::{Ask, Fault};
+use crate::policy::{Account, Overview, Rehearsal};
+use crate::settings::Environment;
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("who").required(true).args(["claims", "guest", "session", "request_id"])))]
+pub(super) struct Options {
+    /// A file with a session's claims as JSON (-: standard input)
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
+    /// Somebody without any credential
+    #[arg(long)]
+    guest: bool,
+    /// A file with a real session, which is verified first (-: standard input)
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// A decision that was recorded, by its request's id (needs --decisions)
+    #[arg(long, value_name = "ID", requires = "decisions", conflicts_with_all = ["ask", "issuer"])]
+    request_id: Option<String>,
+    /// A file of audit events: usher's log
+    #[arg(long, value_name = "FILE", requires = "request_id")]
+    decisions: Option<PathBuf>,
+    /// A file with a request body as JSON (-: standard input); without it, everything that the session may have
+    #[arg(long, value_name = "FILE")]
+    ask: Option<PathBuf>,
+    /// The alias of the issuer whose claims they are; the only or first one
+    #[arg(long, value_name = "NAME", requires = "claims")]
+    issuer: Option<String>,
+    /// The policy, instead of the settings' own
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A settings file, instead of config/usher.toml; may be given several times, the later wins
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let surroundings = Surroundings::load(&options.config, environment)?;
+    let file = options.policy.clone().unwrap_or_else(|| surroundings.policy_file().to_owned());
+    let world = surroundings.open(&file)?;
+    let question = Question::gather(options, &world, environment)?;
+    let explained = Explained::of(question, &world)?;
+    if options.json {
+        print(format!("{:#}", json::document(&explained, &world)));
+    } else {
+        print(words::text(&explained, &world).trim_end());
+    }
+    if explained.is_denied() { Err(Failure::Denied) } else { Ok(()) }
+}
+
+/// A question and its answer.
+struct Explained {
+    question: Question,
+    /// None where something is wrong with the request, or it was not even looked at.
+    decided: Option<(Ask, Account)>,
+    /// Why nothing was granted.
+    problem: Option<Problem>,
+    faults: Vec<Fault>,
+    /// Where nothing in particular was asked for: what may be had by name, too.
+    overview: Option<Overview>,
+}
+
+impl Explained {
+    fn of(question: Question, world: &World) -> Result<Self, Failure> {
+        let policy = &world.policy;
+        let asks_for_nothing = question.asks_for_nothing();
+        let rehearsal = match question.ask.clone() {
+            question::Asked::Recorded(ask) => {
+                let account = policy.evaluate(&question.facts, &ask, question.now);
+                Rehearsal::Decided { ask, account }
+            }
+            question::Asked::Body(body) => {
+                policy.rehearse(&question.facts, question::draft(&body)?, world.narrow, question.now)
+            }
+        };
+        let overview = asks_for_nothing.then(|| policy.overview(&question.facts, question.now).ok()).flatten();
+        let (decided, problem, faults) = match rehearsal {
+            Rehearsal::Refused(denial) => (None, Some(Problem::from(denial)), Vec::new()),
+            Rehearsal::Faulty(faults) => (None, Some(Problem::from(faults.clone())), faults),
+            Rehearsal::Decided { ask, account } => {
+                let problem = account.outcome.clone().err().map(Problem::from);
+                (Some((ask, account)), problem, Vec::new())
+            }
+        };
+        Ok(Self { question, decided, problem, faults, overview })
+    }
+
+    /// Whether nothing may be had at all.
+    fn is_denied(&self) -> bool {
+        let has_patterns = self.overview.as_ref().is_some_and(|overview| !overview.patterns.is_empty());
+        self.problem.is_some() && !has_patterns
+    }
+
+    /// `granted`, `narrowed` or `denied`.
+    fn decision(&self) -> &'static str {
+        let is_whole = |(ask, account): &(Ask, Account)| ask.channels.is_none() || account.refused().is_empty();
+        match &self.decided {
+            _ if self.problem.is_some() => "denied",
+            Some(decided) if !is_whole(decided) => "narrowed",
+            _ => "granted",
+        }
+    }
+
+    fn account(&self) -> Option<&Account> {
+        self.decided.as_ref().map(|(_, account)| account)
+    }
+}

@@ -1,0 +1,118 @@
+//! Who asks for what, and when: from files, a verified session or a recorded decision.
+
+use std::path::Path;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::super::serve::open_verifier;
+use super::super::{Failure, block_on, decisions, input};
+use super::{Options, World};
+use crate::chat::{Ask, Draft, Facts, Object, Timestamp, causes, json};
+use crate::ops::{Recorded, clock};
+use crate::session::unverified_facts;
+use crate::settings::{Environment, load_issuers};
+
+/// How long keys are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Who asks for what, and when.
+pub(super) struct Question {
+    pub(super) facts: Facts,
+    pub(super) ask: Asked,
+    pub(super) now: Timestamp,
+    /// The decision that this one is to be held against.
+    pub(super) recorded: Option<Recorded>,
+}
+
+/// What is asked for.
+#[derive(Clone)]
+pub(super) enum Asked {
+    /// A request body; empty: nothing in particular.
+    Body(Vec<u8>),
+    /// As it was recorded.
+    Recorded(Ask),
+}
+
+impl Question {
+    pub(super) fn gather(options: &Options, world: &World, environment: &Environment) -> Result<Self, Failure> {
+        if let (Some(id), Some(file)) = (&options.request_id, &options.decisions) {
+            return Self::recorded(id, file, world);
+        }
+        let now = clock::now();
+        let facts = if options.guest {
+            Facts::guest(Uuid::new_v4())
+        } else if let Some(file) = &options.session {
+            verified(&input::session(file)?, options, environment)?
+        } else {
+            claimed(options, world)?
+        };
+        let body = options.ask.as_deref().map(|file| input::text("--ask", file)).transpose()?;
+        let body = body.map(|body| body.trim().as_bytes().to_vec()).unwrap_or_default();
+        Ok(Self { facts, ask: Asked::Body(body), now, recorded: None })
+    }
+
+    /// Whether the request names no channels, so that everything is told that may be had.
+    pub(super) fn asks_for_nothing(&self) -> bool {
+        match &self.ask {
+            Asked::Body(body) => body.is_empty(),
+            Asked::Recorded(ask) => ask.channels.is_none(),
+        }
+    }
+
+    fn recorded(id: &str, file: &Path, world: &World) -> Result<Self, Failure> {
+        let events = decisions::read(file)?;
+        let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
+        let Some(event) = events.into_iter().rev().find(|event| is_it(&event)) else {
+            let file = file.display();
+            return Err(Failure::failed(format!(
+                "{file} has no audit event of the request {}",
+                crate::schema::quoted(id)
+            )));
+        };
+        let missing = decisions::missing_claims(&world.policy, &event);
+        if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
+            let why = format!(
+                "this cannot be explained by {}: it reads {}, which another policy was in force without (sha256 {})",
+                world.file,
+                missing.join(", "),
+                event.policy_sha256
+            );
+            return Err(Failure::failed(why));
+        }
+        let now = event.decided_at.unwrap_or_else(clock::now);
+        let (facts, ask) = (decisions::facts_of(&event), decisions::ask_of(&event));
+        Ok(Self { facts, ask: Asked::Recorded(ask), now, recorded: Some(event) })
+    }
+}
+
+/// A request as it was written.
+pub(super) fn draft(body: &[u8]) -> Result<Draft, Failure> {
+    Draft::read(body)
+        .map_err(|why| Failure::wrong(format!("error: --ask: the request body is not one JSON document: {why}")))
+}
+
+fn claimed(options: &Options, world: &World) -> Result<Facts, Failure> {
+    let file = options.claims.as_deref().unwrap_or_else(|| Path::new("-"));
+    let text = input::text("--claims", file)?;
+    let wrong = |why: String| Failure::wrong(format!("error: --claims {}: {why}", file.display()));
+    let claims = json::parse(text.as_bytes()).map_err(|why| wrong(format!("it is not one JSON document: {why}")))?;
+    let serde_json::Value::Object(claims): serde_json::Value = claims else {
+        return Err(wrong("it is no JSON object, as in {\"sub\": \"alice\", \"roles\": [\"customer\"]}".to_owned()));
+    };
+    let claims: Object = claims;
+    unverified_facts(claims, &world.vouching(options.issuer.as_deref())?).map_err(|cause| wrong(cause.to_string()))
+}
+
+fn verified(token: &str, options: &Options, environment: &Environment) -> Result<Facts, Failure> {
+    let issuers = load_issuers(&options.config, environment).map_err(Failure::wrong)?;
+    let verifier = open_verifier(issuers).map_err(Failure::Wrong)?;
+    block_on(async {
+        let keys = verifier.fetch_keys(clock::now, PATIENCE).await;
+        let _keys = keys.map_err(|error| Failure::failed(causes(&error)))?;
+        match verifier.authenticate(token, clock::now()).await {
+            Ok(session) => Ok(session.facts().clone()),
+            Err(refusal) => Err(Failure::failed(format!("{refusal}; `usher doctor --session` goes through it"))),
+        }
+    })
+}
