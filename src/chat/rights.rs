@@ -76,6 +76,12 @@ impl Rights {
         Self { read: self.read && !other.read, write: self.write && !other.write }
     }
 
+    /// What is in both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self { read: self.read && other.read, write: self.write && other.write }
+    }
+
     /// The rights one by one, `read` before `write`.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.has(*permission))

@@ -9,6 +9,7 @@ use clap::Args;
 use super::serve::open_keys;
 use super::{Failure, complain, print};
 use crate::policy::Policy;
+use crate::schema::Lints;
 use crate::service::PolicyFile;
 use crate::session::{AudiencesSettings, IssuerSettings};
 use crate::settings::{Environment, Settings};
@@ -26,7 +27,9 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     if let Some(file) = &options.policy {
-        let (_, policy) = PolicyFile::open(file, &BTreeSet::new()).map_err(Failure::wrong)?;
+        let (policy, lints) = PolicyFile::check(file, &BTreeSet::new());
+        tell(&lints);
+        let policy = policy.map_err(Failure::wrong)?;
         print(understood_policy(&file.display().to_string(), &policy).trim_end());
         return Ok(());
     }
@@ -34,19 +37,25 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     // Everything that is wrong is told at once, so the policy is looked at even where a key is not there.
     let keys = open_keys(&settings);
     let aliases = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
-    let policy = PolicyFile::open(&settings.policy.file, &aliases).map(|(_, policy)| policy);
+    let (policy, lints) = PolicyFile::check(&settings.policy.file, &aliases);
     let client = Client::new(&settings.signalwire).map_err(|fault| format!("error: {fault}"));
     let wrong = [keys.err(), policy.as_ref().err().map(ToString::to_string), client.err()];
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+    tell(&settings.lints);
+    tell(&lints);
     match policy {
         Ok(policy) if wrong.is_empty() => {
-            for lint in settings.lints.iter() {
-                complain(&format!("{lint}\n"));
-            }
             print(understood(&settings, &policy).trim_end());
             Ok(())
         }
         _ => Err(Failure::Wrong(wrong.join("\n\n"))),
+    }
+}
+
+/// Lints stand beside faults, and change no exit status.
+fn tell(lints: &Lints) {
+    for lint in lints.iter() {
+        complain(&format!("{lint}\n"));
     }
 }
 

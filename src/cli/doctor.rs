@@ -53,13 +53,17 @@ fn note(what: &str, came: impl std::fmt::Display) {
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let settings = Settings::load(&options.config, environment).map_err(Failure::wrong)?;
     let verifier = open_keys(&settings).map_err(Failure::Wrong)?;
-    let (_, policy) = PolicyFile::open(&settings.policy.file, &verifier.aliases()).map_err(Failure::wrong)?;
+    let (policy, lints) = PolicyFile::check(&settings.policy.file, &verifier.aliases());
+    let policy = policy.map_err(Failure::wrong)?;
     let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(causes(&fault)))?;
     let session = options.session.as_deref().map(input::session).transpose()?;
     block_on(async {
         let mut findings = Findings::default();
         for lint in settings.lints.iter() {
             note("settings", lint.summary());
+        }
+        for lint in lints.iter() {
+            note("policy", lint.summary());
         }
         for issuer in &settings.issuers {
             ask_issuer(issuer, &mut findings).await;

@@ -4,6 +4,7 @@
 mod check;
 mod decisions;
 mod dev;
+mod diff;
 mod doctor;
 mod explain;
 mod healthcheck;
@@ -45,6 +46,8 @@ enum Command {
     Explain(explain::Options),
     /// The policy's own tests, and what of the policy they never use
     Test(test::Options),
+    /// What a change of policy grants and takes; exits 2 where it grants more
+    Diff(diff::Options),
     /// Asks the real things: keys, clocks, SignalWire, a session check by check; never mints
     Doctor(doctor::Options),
     /// A session for a running `usher dev`: the token alone on standard output
@@ -87,6 +90,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(options) => check::run(&options, &environment),
         Command::Explain(options) => explain::run(&options, &environment),
         Command::Test(options) => test::run(&options, &environment),
+        Command::Diff(options) => diff::run(&options, &environment),
         Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
         Command::Sandbox(options) => sandbox::run(options, &environment),

@@ -7,17 +7,25 @@ use sha2::{Digest, Sha256};
 
 use super::member::MemberTemplate;
 use super::pattern::{Pattern, Placeholders, Use};
-use super::{Guest, Policy, Role, Rule, TtlBounds, file, inclusion, issuers};
+use super::{Guest, Life, Policy, Role, Rule, TtlBounds, file, inclusion, issuers};
 use crate::chat::{Permission, Rights, Ttl};
 use crate::schema::{Damage, Entry, Faults, Fields, Item, Place, Source, Value, check, nearest, quoted, read_toml};
 
-pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Result<Policy, Faults> {
+/// The good parts of a file as a policy (none where it has no use without the others), and what is wrong with it.
+pub(super) struct Compiled {
+    pub(super) policy: Option<Policy>,
+    pub(super) faults: Faults,
+    /// Whether whole tables may be lost or in the wrong place.
+    pub(super) is_torn: bool,
+}
+
+pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Compiled {
     let source = Source::file(name, text);
     let mut faults = Faults::default();
     let (document, damage) = read_toml(&source, &mut faults);
     let fields = check(&document, file::KEYS, &damage, &mut faults);
     let separator = fields.text("separator").and_then(|(text, _)| text.chars().next()).unwrap_or(':');
-    let mut compiler = Compiler { faults, damage, separator, placeholders: Placeholders::default() };
+    let mut compiler = Compiler { faults, damage, separator, placeholders: Placeholders::default(), lives: Vec::new() };
 
     let ttl = compiler.ttl(&fields);
     let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
@@ -37,7 +45,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Res
     let policy = |ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
-        member: MemberTemplate { pattern: member, line: member_place.line() },
+        member: MemberTemplate { pattern: member, place: member_place },
         state,
         client_state,
         claimed: claimed(&drafts),
@@ -46,11 +54,13 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Res
         blocked: texts(fields.table("blocked").and_then(|blocked| blocked.list("members"))).collect(),
         placeholders: compiler.placeholders,
         sha256,
+        lives: compiler.lives,
         roles: roles(drafts),
     };
-    match (ttl, member) {
-        (Some(ttl), Some(member)) => compiler.faults.or(policy(ttl, member)),
-        _ => Err(compiler.faults),
+    Compiled {
+        policy: ttl.zip(member).map(|(ttl, member)| policy(ttl, member)),
+        faults: compiler.faults,
+        is_torn: compiler.damage.structural,
     }
 }
 
@@ -62,8 +72,9 @@ pub(super) struct Draft {
     /// The names that a session may claim it by.
     pub(super) claimed_as: Vec<String>,
     pub(super) issuers: Option<BTreeSet<String>>,
-    pub(super) allow: Vec<(Rule, Place)>,
-    deny: Vec<(Rule, Place)>,
+    max_ttl: Option<Ttl>,
+    pub(super) allow: Vec<Rule>,
+    deny: Vec<Rule>,
 }
 
 /// The roles' names, in the order of the file and to be looked up.
@@ -85,6 +96,8 @@ pub(super) struct Compiler {
     damage: Damage,
     separator: char,
     pub(super) placeholders: Placeholders,
+    /// Every duration that was read.
+    lives: Vec<(Life, Ttl, Place)>,
 }
 
 impl Compiler {
@@ -96,8 +109,14 @@ impl Compiler {
         };
         let (default, default_place) = bound("default", 15);
         let (max, max_place) = bound("max", 60);
-        let (min, _) = bound("min", 3);
+        let (min, min_place) = bound("min", 3);
         let (default, max, min) = (default?, max?, min?);
+        let written = ["default", "max", "min"].into_iter().zip([
+            (default, &default_place),
+            (max, &max_place),
+            (min, &min_place),
+        ]);
+        self.lives.extend(written.map(|(name, (minutes, place))| (Life::Bound(name), clamped(minutes), place.clone())));
         let longest = i64::from(Ttl::MAX.minutes());
         if max > longest {
             self.faults.add(&max_place, "[ttl].max is over 30 days", "SignalWire takes at most \"30d\"");
@@ -137,6 +156,7 @@ impl Compiler {
     fn cap(&mut self, fields: &Fields, min: Option<Ttl>) -> Option<Ttl> {
         let (seconds, place) = fields.integer("max_ttl")?;
         let cap = clamped(self.minutes(seconds, place)?);
+        self.lives.push((Life::Cap, cap, place.clone()));
         if let Some(min) = min.filter(|min| cap < *min) {
             let message = format!("this cap ({cap}) is under [ttl].min ({min})");
             self.faults.add(place, message, "a token under the minimum is never minted: write a longer cap");
@@ -182,12 +202,13 @@ impl Compiler {
             includes,
             claimed_as,
             issuers: fields.list("issuers").map(|list| texts(Some(list)).collect()),
+            max_ttl,
             allow: self.rules(fields.table("channels"), Use::Allow, max_ttl),
             deny: self.rules(fields.table("deny"), Use::Deny, None),
         }
     }
 
-    fn rules(&mut self, table: Option<&Fields>, wanted: Use, max_ttl: Option<Ttl>) -> Vec<(Rule, Place)> {
+    fn rules(&mut self, table: Option<&Fields>, wanted: Use, max_ttl: Option<Ttl>) -> Vec<Rule> {
         let mut rules = Vec::new();
         for entry in table.iter().flat_map(|table| &table.entries) {
             let rights = texts(entry_list(entry)).fold(Rights::NONE, |rights, word| {
@@ -195,8 +216,8 @@ impl Compiler {
                 named.map_or(rights, |permission| rights.with(permission))
             });
             if let Some(pattern) = self.pattern(&entry.key, &entry.key_place, wanted) {
-                let rule = Rule { pattern, rights, max_ttl, line: entry.key_place.line() };
-                rules.push((rule, entry.key_place.clone()));
+                let place = entry.key_place.clone();
+                rules.push(Rule { pattern, rights, max_ttl, line: place.line(), place });
             }
         }
         rules
@@ -246,17 +267,18 @@ impl Compiler {
 
 fn roles(drafts: Vec<Draft>) -> Vec<Role> {
     let closures: Vec<_> = (0..drafts.len()).map(|role| inclusion::closure(role, &drafts)).collect();
-    let rule = |(rule, _): (Rule, Place)| rule;
     drafts
         .into_iter()
         .zip(closures)
         .map(|(draft, closure)| Role {
             name: Arc::from(draft.name),
             line: draft.place.line(),
+            place: draft.place,
+            max_ttl: draft.max_ttl,
             issuers: draft.issuers,
             closure,
-            allow: draft.allow.into_iter().map(rule).collect(),
-            deny: draft.deny.into_iter().map(rule).collect(),
+            allow: draft.allow.into_iter().collect(),
+            deny: draft.deny.into_iter().collect(),
         })
         .collect()
 }

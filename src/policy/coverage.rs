@@ -99,7 +99,7 @@ impl Policy {
 
     fn member_filters(&self) -> impl Iterator<Item = (usize, Part)> {
         let placeholders = self.member.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
-        filters_in(placeholders).map(|filter| (self.member.line, filter))
+        filters_in(placeholders).map(|filter| (self.member.place.line(), filter))
     }
 
     /// With the key of the state that each is for.

@@ -47,12 +47,12 @@ impl World<'_> {
         if effective(draft, aliases).len() < 2 {
             return;
         }
-        for (rule, place) in &draft.allow {
+        for rule in &draft.allow {
             let mut placeholders = rule.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
             if placeholders.any(|placeholder| !placeholder.is_issuer()) && !self.names_issuer(&rule.pattern) {
                 let message = format!("{}: users of different issuers could meet in it", quoted(&rule.pattern.text));
                 let advice = "this role is for several issuers: put an {issuer} segment in, or make a role for each";
-                faults.add(place, message, advice);
+                faults.add(&rule.place, message, advice);
             }
         }
     }

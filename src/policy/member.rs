@@ -7,6 +7,7 @@ use super::account::{Denial, NothingGranted};
 use super::pattern::{Pattern, Segment};
 use super::value::Placeholder;
 use crate::chat::{Ask, Conditions, Facts, MemberId, Object, Who, serialized_chars};
+use crate::schema::Place;
 
 /// The most characters that a claim may have in the state, as compact JSON.
 pub(super) const MAX_STATE_VALUE_CHARS: usize = 256;
@@ -16,7 +17,7 @@ pub(super) const MAX_STATE_VALUE_CHARS: usize = 256;
 pub(super) struct MemberTemplate {
     pub(super) pattern: Pattern,
     /// Where it stands in the file; the first line where it does not.
-    pub(super) line: usize,
+    pub(super) place: Place,
 }
 
 /// One key of the state.

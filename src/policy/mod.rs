@@ -11,6 +11,7 @@
 //! identity.rs  the same for [member]
 //! inclusion.rs the same for `includes`: whom a role brings along, circles
 //! issuers.rs   what several issuers need, so that two name spaces stay two
+//! lint.rs      what is allowed and probably not meant
 //! mapping.rs   claimed names → the policy's roles
 //! view.rs      the rules as one session meets them, and what becomes of one right
 //! decide.rs    the one evaluator, and the only place where a Grant is made
@@ -19,10 +20,13 @@
 //! rehearse.rs  the service's whole order, for facts that anybody may write down
 //! reason.rs    why a rule matched or did not, in words
 //! record.rs    the claims that a record of a decision keeps, and the way back
+//! changes.rs   what two policies say differently
+//! widening.rs  what one lets somebody have that another does not
 //! coverage.rs  what of a policy some decisions have used
 //! ```
 
 mod account;
+mod changes;
 mod compile;
 mod coverage;
 mod decide;
@@ -30,6 +34,7 @@ mod file;
 mod identity;
 mod inclusion;
 mod issuers;
+mod lint;
 mod mapping;
 mod member;
 mod overview;
@@ -40,6 +45,7 @@ mod rehearse;
 mod rules;
 mod value;
 mod view;
+mod widening;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -49,9 +55,10 @@ use pattern::{Pattern, Placeholders};
 use rules::Rules;
 
 use crate::chat::{Rights, Ttl};
-use crate::schema::Faults;
+use crate::schema::{Faults, Lints, Place};
 
 pub use account::{Account, Denial, LimitedBy, NothingGranted, Refused, Right, RuleRef, TtlAccount, Verdict};
+pub use changes::Change;
 pub use coverage::{Coverage, Part};
 pub use decide::{Decision, Grant};
 pub use file::KEYS;
@@ -60,6 +67,7 @@ pub use overview::{Overview, PatternRights};
 pub use reason::Reason;
 pub use record::{claims_from, is_recorded};
 pub use rehearse::Rehearsal;
+pub use widening::Gain;
 
 /// A policy in force: compiled once, immutable. That one exists means that its file had no fault.
 #[derive(Debug)]
@@ -76,7 +84,18 @@ pub struct Policy {
     guest: Option<Guest>,
     blocked: HashSet<String>,
     placeholders: Placeholders,
+    /// Every duration that the file has, and where.
+    lives: Vec<(Life, Ttl, Place)>,
     sha256: String,
+}
+
+/// What a duration is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// This key of `[ttl]`.
+    Bound(&'static str),
+    /// A role's `max_ttl`, or a guest's.
+    Cap,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +118,9 @@ struct Role {
     issuers: Option<BTreeSet<String>>,
     /// Its line in the file, from 1.
     line: usize,
+    place: Place,
+    /// What its own rules have.
+    max_ttl: Option<Ttl>,
     /// This role and all that it includes, directly or not; sorted.
     closure: Vec<usize>,
     allow: Rules,
@@ -112,6 +134,7 @@ struct Rule {
     /// The cap of the table that it stands in; a deny has none.
     max_ttl: Option<Ttl>,
     line: usize,
+    place: Place,
 }
 
 impl Policy {
@@ -121,7 +144,22 @@ impl Policy {
     /// # Errors
     /// Every fault in the file, each with its place, the line and what to write instead.
     pub fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Result<Self, Faults> {
-        compile::compile(name, text, aliases)
+        let compiled = compile::compile(name, text, aliases);
+        match compiled.policy {
+            Some(policy) => compiled.faults.or(policy),
+            None => Err(compiled.faults),
+        }
+    }
+
+    /// The same, and what is allowed and probably not meant: of a file with faults, as far as they leave anything to say.
+    ///
+    /// # Errors
+    /// As for [`Policy::compile`].
+    pub fn check(name: &str, text: &str, aliases: &BTreeSet<String>) -> (Result<Self, Faults>, Lints) {
+        let compiled = compile::compile(name, text, aliases);
+        let Some(policy) = compiled.policy else { return (Err(compiled.faults), Lints::default()) };
+        let lints = if compiled.is_torn { Lints::default() } else { policy.lints(aliases, compiled.faults.is_empty()) };
+        (compiled.faults.or(policy), lints)
     }
 
     /// The roles in the order of the file: name, number of allow rules, number of deny rules.

@@ -97,6 +97,15 @@ impl Pattern {
         self.segments == [Segment::Rest]
     }
 
+    /// Whether it says the same as another; `same` says whether one of our placeholders is the same as one of its own.
+    pub(super) fn is_same(&self, other: &Self, same: &dyn Fn(usize, usize) -> bool) -> bool {
+        let is_same = |(one, other): (&Segment, &Segment)| match (one, other) {
+            (Segment::Placeholder(one), Segment::Placeholder(other)) => same(*one, *other),
+            _ => one == other,
+        };
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(is_same)
+    }
+
     pub(super) fn placeholders(&self) -> impl Iterator<Item = usize> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Placeholder(index) => Some(*index),

@@ -62,12 +62,12 @@ impl Rules {
     }
 
     /// The rules that stand so to `pattern`; `same` says whether one of our placeholders is the same as one of its own.
-    pub(super) fn related(
-        &self,
+    pub(super) fn related<'a>(
+        &'a self,
         relation: Relation,
         pattern: &Pattern,
-        same: &impl Fn(usize, usize) -> bool,
-    ) -> impl Iterator<Item = &Rule> {
+        same: &dyn Fn(usize, usize) -> bool,
+    ) -> impl Iterator<Item = &'a Rule> + use<'a> {
         let mut found = Vec::new();
         match relation {
             Relation::Covers => self.root.covering(&pattern.segments, same, &mut found),
@@ -121,7 +121,7 @@ impl Node {
         }
     }
 
-    fn covering(&self, segments: &[Segment], same: &impl Fn(usize, usize) -> bool, found: &mut Vec<usize>) {
+    fn covering(&self, segments: &[Segment], same: &dyn Fn(usize, usize) -> bool, found: &mut Vec<usize>) {
         let Some((first, rest)) = segments.split_first() else { return found.extend(&self.end) };
         found.extend(&self.rest);
         if *first == Segment::Rest {

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::watched::{Content, Watched};
 use crate::api::App;
 use crate::policy::Policy;
-use crate::schema::Faults;
+use crate::schema::{Faults, Lints};
 
 /// A policy's file.
 #[derive(Debug)]
@@ -41,6 +41,21 @@ impl PolicyFile {
         let file = Self { file: Watched::open(path), aliases: aliases.clone() };
         let policy = file.compile()?;
         Ok((file, policy))
+    }
+
+    /// What a file says: its policy or why there is none, and what is allowed there and probably not meant.
+    ///
+    /// # Errors
+    /// As for [`PolicyFile::open`].
+    pub fn check(path: &Path, aliases: &BTreeSet<String>) -> (Result<Policy, Unusable>, Lints) {
+        let name = path.display().to_string();
+        match text_of(&name, Watched::open(path).content()) {
+            Ok(text) => {
+                let (policy, lints) = Policy::check(&name, text, aliases);
+                (policy.map_err(Unusable::Faulty), lints)
+            }
+            Err(unusable) => (Err(unusable), Lints::default()),
+        }
     }
 
     /// Its path, as it was given.
@@ -83,10 +98,13 @@ impl PolicyFile {
 }
 
 fn compile(name: &str, content: &Content, aliases: &BTreeSet<String>) -> Result<Policy, Unusable> {
+    Policy::compile(name, text_of(name, content)?, aliases).map_err(Unusable::Faulty)
+}
+
+fn text_of<'a>(name: &str, content: &'a Content) -> Result<&'a str, Unusable> {
     let unreadable = |why: &str| Unusable::Unreadable { path: name.to_owned(), why: why.to_owned() };
     let bytes = content.as_ref().map_err(|why| unreadable(why))?;
-    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(&error.to_string()))?;
-    Policy::compile(name, text, aliases).map_err(Unusable::Faulty)
+    std::str::from_utf8(bytes).map_err(|error| unreadable(&error.to_string()))
 }
 
 impl Unusable {

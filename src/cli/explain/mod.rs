@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args};
 
 use self::question::Question;
 use super::world::{Surroundings, World};
-use super::{Failure, decisions, print};
+use super::{Failure, print};
 use crate::api::Problem;
 use crate::chat::{Ask, Fault};
 use crate::policy::{Account, Overview, Rehearsal};

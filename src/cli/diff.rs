@@ -1,0 +1,145 @@
+//! `usher diff`: what a change of policy grants and takes, by meaning; and of recorded decisions which would come out
+//! otherwise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::world::{Surroundings, World};
+use super::{Failure, Paint, decisions, print};
+use crate::chat::{ChannelName, Permission, Ttl};
+use crate::ops::Recorded;
+use crate::policy::{Account, Gain, Policy};
+use crate::schema::escaped;
+use crate::settings::Environment;
+
+#[derive(Args)]
+pub(super) struct Options {
+    /// The policy as it was
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The policy as it shall be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// A file of audit events (usher's log), which are decided again by both
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// A settings file with the issuers that both are for; may be given several times, the later wins
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+}
+
+pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let surroundings = Surroundings::load(&options.config, environment)?;
+    let (old, new) = (surroundings.open(&options.old)?, surroundings.open(&options.new)?);
+    let recorded = options.decisions.as_deref().map(decisions::read).transpose()?;
+    let paint = Paint::of_output(environment);
+
+    changes(&old, &new, &paint);
+    let gains = new.policy.gains_over(&old.policy, &new.file, &old.file);
+    tell("gained", '+', &gains, &paint);
+    tell("lost", '-', &old.policy.gains_over(&new.policy, &old.file, &new.file), &paint);
+    let gaining = recorded.map_or(0, |events| replay(&events, &old.policy, &new.policy, &paint));
+    if gains.is_empty() && gaining == 0 {
+        print("no wider: no session can have a right, or have it for longer, that it could not before");
+        return Ok(());
+    }
+    print("wider: some session could have what it could not before, or it cannot be proved that none could");
+    Err(Failure::Denied)
+}
+
+fn changes(old: &World, new: &World, paint: &Paint) {
+    let changes = new.policy.changes_since(&old.policy);
+    print(if changes.is_empty() { "nothing is said differently\n" } else { "said differently" });
+    for change in &changes {
+        let file = if change.sign == '-' { &old.file } else { &new.file };
+        let place = change.line.map(|line| format!("  ({file}:{line})")).unwrap_or_default();
+        let line = format!("{} {}: {}", change.sign, change.table, change.what);
+        print(format!("  {}{place}", paint.difference(&escaped(&line))));
+    }
+    if !changes.is_empty() {
+        print("");
+    }
+}
+
+fn tell(what: &str, sign: char, gains: &[Gain], paint: &Paint) {
+    if gains.is_empty() {
+        return;
+    }
+    print(what);
+    for gain in gains {
+        print(format!("  {}", paint.difference(&escaped(&format!("{sign} {}", gain.what)))));
+        for who in &gain.who {
+            print(format!("      {}", escaped(who)));
+        }
+    }
+    print("");
+}
+
+/// What a decision gives: rights, and for how long.
+type Given = (BTreeSet<(ChannelName, Permission)>, Option<Ttl>);
+
+/// Decides recorded decisions again, and says of how many somebody gains by the new policy.
+fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) -> usize {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    print("recorded decisions");
+    for event in events {
+        let Some(now) = event.decided_at else {
+            *counts.entry("without a decision").or_default() += 1;
+            continue;
+        };
+        let missing: BTreeSet<String> =
+            [old, new].into_iter().flat_map(|policy| decisions::missing_claims(policy, event)).collect();
+        let who = format!("{} {}", event.request_id, event.member_id.as_deref().unwrap_or("nobody"));
+        if !missing.is_empty() {
+            *counts.entry("undecidable").or_default() += 1;
+            let claims = missing.into_iter().collect::<Vec<_>>().join(", ");
+            print(escaped(&format!("  ? {who}: undecidable, the event lacks the claim {claims}")));
+            continue;
+        }
+        let (facts, ask) = (decisions::facts_of(event), decisions::ask_of(event));
+        let (was, is) = (given(&old.evaluate(&facts, &ask, now)), given(&new.evaluate(&facts, &ask, now)));
+        let lines = differences(&was, &is);
+        if lines.is_empty() {
+            *counts.entry("unchanged").or_default() += 1;
+            continue;
+        }
+        print(escaped(&format!("  {who}")));
+        for line in &lines {
+            print(format!("    {}", paint.difference(&escaped(line))));
+        }
+        for (sign, name) in [('+', "gaining"), ('-', "losing")] {
+            *counts.entry(name).or_default() += usize::from(lines.iter().any(|line| line.starts_with(sign)));
+        }
+    }
+    let count = |name: &str| counts.get(name).copied().unwrap_or_default();
+    let told = ["unchanged", "gaining", "losing", "undecidable", "without a decision"]
+        .map(|name| format!("{} {name}", count(name)));
+    print(format!("  {} events: {}\n", events.len(), told.join(", ")));
+    count("gaining")
+}
+
+fn given(account: &Account) -> Given {
+    let Ok(terms) = &account.outcome else { return (BTreeSet::new(), None) };
+    let rights =
+        terms.channels.iter().flat_map(|(channel, rights)| rights.permissions().map(|it| (channel.clone(), it)));
+    (rights.collect(), Some(terms.ttl))
+}
+
+/// What one decision gives that the other does not: `+` is gained, `-` is lost.
+fn differences((was, lived): &Given, (is, lives): &Given) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (sign, one, other) in [('-', was, is), ('+', is, was)] {
+        let rights =
+            one.difference(other).map(|(channel, permission)| format!("{sign} {channel} {}", permission.as_str()));
+        lines.extend(rights);
+    }
+    if let (Some(lived), Some(lives)) = (lived, lives)
+        && lived != lives
+    {
+        let sign = if lives > lived { '+' } else { '-' };
+        lines.push(format!("{sign} ttl {lived} → {lives}"));
+    }
+    lines
+}

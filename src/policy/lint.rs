@@ -1,0 +1,183 @@
+//! What a policy's file says that is allowed and probably not meant. Must not stop anything.
+
+use std::collections::BTreeSet;
+
+use super::pattern::Pattern;
+use super::rules::Relation;
+use super::value::Placeholder;
+use super::{Life, Policy, Role, Rule};
+use crate::chat::{Permission, Rights};
+use crate::schema::{Lints, Place, quoted};
+
+/// The least ttl, in minutes, that the browser SDK can use: it renews a token when two are left.
+const SDK_TTL: u32 = 3;
+
+/// Claims under which providers keep what users write themselves.
+const USERS_OWN: [&str; 2] = ["user_metadata", "unsafe_metadata"];
+
+/// Claims that OpenID Connect Core §5.1 has of a user and §5.7 warns of: they are neither unique nor lasting, and with many
+/// providers users write them themselves.
+const PROFILE: [&str; 11] = [
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "email",
+    "phone_number",
+];
+
+impl Policy {
+    /// All of them. `aliases`: of the configured issuers; `is_whole`: whether nothing of the file had to be left out.
+    pub(super) fn lints(&self, aliases: &BTreeSet<String>, is_whole: bool) -> Lints {
+        let mut lints = Lints::default();
+        self.lint_lives(&mut lints);
+        let guests = self.guest.as_ref().map(|guest| self.closure(guest.role)).unwrap_or_default();
+        for (index, role) in self.roles.iter().enumerate() {
+            for rule in role.allow.iter() {
+                self.lint_covered(index, rule, false, &mut lints);
+                self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
+                if guests.contains(&index) && !rule.pattern.is_concrete() && rule.rights.has(Permission::Write) {
+                    let message =
+                        format!("guests may write in every channel that {} matches", quoted(&rule.pattern.text));
+                    let advice = "anybody at all can get a token for it: name the channels, or let guests read alone";
+                    lints.add("guest-wildcard-write", &rule.place, message, advice);
+                }
+            }
+            for rule in role.deny.iter() {
+                self.lint_covered(index, rule, true, &mut lints);
+                self.lint_absent(rule, guests.contains(&index), &mut lints);
+                self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
+                if is_whole {
+                    self.lint_idle(rule, &mut lints);
+                }
+            }
+        }
+        self.lint_users_own(&self.member.pattern, &self.member.place, &mut lints);
+        if is_whole {
+            self.lint_reach(aliases, &mut lints);
+        }
+        lints
+    }
+
+    fn lint_lives(&self, lints: &mut Lints) {
+        for (life, ttl, place) in &self.lives {
+            if *life == Life::Cap && *ttl > self.ttl.max {
+                let message = format!("this cap ({ttl}) is above [ttl].max ({}) and changes nothing", self.ttl.max);
+                lints.add("cap-above-max", place, message, "write a shorter cap, or a longer max");
+            }
+            if ttl.minutes() < SDK_TTL {
+                let message = format!("the browser SDK can make no use of a token for {ttl}");
+                let advice = "it renews a token when two minutes are left: write \"3m\" or more";
+                lints.add("short-ttl", place, message, advice);
+            }
+        }
+    }
+
+    /// A rule that takes or grants nothing that another of the role's does not already.
+    fn lint_covered(&self, role: usize, rule: &Rule, is_deny: bool, lints: &mut Lints) {
+        let own = self.role(role);
+        let covering: Vec<(&Role, &Rule)> = self
+            .closure(role)
+            .iter()
+            .filter_map(|index| self.role(*index))
+            .flat_map(|role| {
+                let rules = if is_deny { &role.deny } else { &role.allow };
+                rules.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)).map(move |rule| (role, rule))
+            })
+            .filter(|(_, other)| !std::ptr::eq(*other, rule) && other.generosity() >= rule.generosity())
+            // What is listed by name is not what a wildcard grants to those who ask.
+            .filter(|(_, other)| is_deny || other.pattern.is_concrete() || !rule.pattern.is_concrete())
+            // Of two in one table that say the same, only the later one is told.
+            .filter(|(by, other)| {
+                let says_same = rule.pattern.is_same(&other.pattern, &|a, b| self.is_same(a, b));
+                own.is_none_or(|own| !std::ptr::eq(*by, own)) || !says_same || other.line < rule.line
+            })
+            .collect();
+        let together = covering.iter().fold(Rights::NONE, |rights, (_, other)| rights.union(other.rights));
+        if rule.rights.minus(together).is_none()
+            && let Some((by, other)) = covering.first()
+        {
+            let does = if is_deny { "takes" } else { "grants" };
+            let message = format!(
+                "{} {does} nothing that {} of {} (line {}) does not",
+                quoted(&rule.pattern.text),
+                quoted(&other.pattern.text),
+                by.name,
+                other.line
+            );
+            lints.add("covered-rule", &rule.place, message, "take one of the two out");
+        }
+    }
+
+    /// Whether two placeholders of this policy stand for the same values in every session.
+    pub(super) fn is_same(&self, one: usize, other: usize) -> bool {
+        match (self.placeholders.get(one), self.placeholders.get(other)) {
+            (Some(one), Some(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
+
+    fn lint_idle(&self, rule: &Rule, lints: &mut Lints) {
+        let mut allowed = self
+            .roles
+            .iter()
+            .flat_map(|role| role.allow.related(Relation::Overlaps, &rule.pattern, &|a, b| self.is_same(a, b)));
+        if allowed.all(|other| other.rights.intersection(rule.rights).is_none()) {
+            let message = format!("{} denies nothing: no role allows any of it", quoted(&rule.pattern.text));
+            lints.add("idle-deny", &rule.place, message, "take it out, or see whether its pattern says what is meant");
+        }
+    }
+
+    fn lint_absent(&self, rule: &Rule, is_for_guests: bool, lints: &mut Lints) {
+        let may_lack = |placeholder: &&Placeholder| {
+            is_for_guests || !(placeholder.is_issuer() || placeholder.claim() == "sub" || placeholder.claim() == "/sub")
+        };
+        let lacking = rule.pattern.placeholders().filter_map(|index| self.placeholders.get(index)).find(may_lack);
+        if let Some(placeholder) = lacking {
+            let message = format!(
+                "where the claim of {placeholder} is absent or does not fit, {} denies everything in its place",
+                quoted(&rule.pattern.text)
+            );
+            let advice = "a deny fails closed: be sure that every session has the claim, or put * in its place";
+            lints.add("absent-claim-deny", &rule.place, message, advice);
+        }
+    }
+
+    fn lint_users_own(&self, pattern: &Pattern, place: &Place, lints: &mut Lints) {
+        for placeholder in pattern.placeholders().filter_map(|index| self.placeholders.get(index)) {
+            let claim = placeholder.claim();
+            let is_profile = PROFILE.contains(&claim.strip_prefix('/').unwrap_or(claim));
+            // Also as a part of a name: namespaced claims hold it at their end.
+            if !placeholder.is_issuer() && (is_profile || USERS_OWN.iter().any(|own| claim.contains(own))) {
+                let message = format!("with many providers users can write the claim of {placeholder} themselves");
+                let advice = "take one that only the provider or your back end writes, as {sub} or {/app_metadata/…}; if \
+                              yours is one, say so in a comment";
+                lints.add("user-editable-claim", place, message, advice);
+            }
+        }
+    }
+
+    fn lint_reach(&self, aliases: &BTreeSet<String>, lints: &mut Lints) {
+        let is_claimable = |role: &Role| {
+            aliases.is_empty() || role.issuers.as_ref().is_none_or(|issuers| !issuers.is_disjoint(aliases))
+        };
+        let claimed = self.claimed.values().flatten().filter(|role| self.role(**role).is_some_and(is_claimable));
+        let given = self.default_role.into_iter().chain(self.guest.as_ref().map(|guest| guest.role));
+        let had: BTreeSet<usize> = claimed.copied().chain(given).flat_map(|role| self.closure(role)).collect();
+        for (_, role) in self.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
+            let why =
+                if role.issuers.as_ref().is_some_and(|issuers| !aliases.is_empty() && issuers.is_disjoint(aliases)) {
+                    "none of its issuers is configured"
+                } else {
+                    "it cannot be claimed, and no other role, [defaults] or [guest] names it"
+                };
+            let message = format!("nobody can have the role {}: {why}", quoted(&role.name));
+            lints.add("unreachable-role", &role.place, message, "let it be claimed or included, or take it out");
+        }
+    }
+}

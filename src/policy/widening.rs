@@ -1,0 +1,251 @@
+//! What one policy lets some session have, or have for longer, that another does not: every case of it, and also what
+//! cannot be proved to be none. Must not know how it is shown, and makes no grant.
+//!
+//! Rights are a union of what roles allow less what any of them denies, so it is enough to look at one claimed name after
+//! another: whoever claims several names has each name's rules beside the others'. A rule is no wider if one rule of
+//! before covers it (matches every name that it matches, in every session, for at least as long), or a deny that comes along
+//! covers it; a deny that is gone widens nothing if a deny that is there covers it, or nothing that is allowed overlaps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::rules::{Relation, Rules};
+use super::view::reference;
+use super::{Policy, Role, Rule};
+use crate::chat::{Permission, Rights, Ttl};
+use crate::schema::quoted;
+
+/// Something that some session can have by one policy and not by another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gain {
+    /// What, and by which rule.
+    pub what: String,
+    /// Whose sessions; nothing where it is everybody's.
+    pub who: Vec<String>,
+}
+
+/// Sessions that have the same roles, as far as names tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    /// Those that claim this name.
+    Claiming(String),
+    /// Those that claim no name which is known.
+    Unknown,
+    Guest,
+}
+
+impl Policy {
+    /// What some session could have by this policy that it could not by `old`; the files are how the two are called.
+    #[must_use]
+    pub fn gains_over(&self, old: &Self, file: &str, old_file: &str) -> Vec<Gain> {
+        let mut gains = Gains { old, new: self, file, old_file, found: Vec::new(), who: BTreeMap::new() };
+        if self.separator != old.separator {
+            let what =
+                format!("names split at `{}`, not at `{}`: no rule can be compared", self.separator, old.separator);
+            gains.everybody(what);
+            return gains.found();
+        }
+        gains.identities();
+        gains.lives();
+        for (who, alias) in gains.sessions() {
+            gains.of(&who, &alias);
+        }
+        gains.found()
+    }
+
+    /// The roles of sessions of this issuer; none where they claim a name that is not known.
+    fn roles_of_who(&self, who: &Who, alias: &str) -> Option<BTreeSet<usize>> {
+        let closure = |roles: Vec<usize>| roles.into_iter().flat_map(|role| self.closure(role)).collect();
+        match who {
+            Who::Claiming(name) => {
+                let known = self.known(name, alias);
+                (!known.is_empty()).then(|| closure(known))
+            }
+            Who::Unknown => {
+                let default = self.default_role.filter(|role| self.role(*role).is_some_and(|role| role.is_for(alias)));
+                Some(closure(default.into_iter().collect()))
+            }
+            Who::Guest => Some(closure(self.guest.iter().map(|guest| guest.role).collect())),
+        }
+    }
+}
+
+struct Gains<'a> {
+    old: &'a Policy,
+    new: &'a Policy,
+    file: &'a str,
+    old_file: &'a str,
+    /// In the order in which they were found.
+    found: Vec<String>,
+    who: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl<'a> Gains<'a> {
+    fn found(self) -> Vec<Gain> {
+        let Self { found, mut who, .. } = self;
+        let gain = |what: String| Gain { who: who.remove(&what).unwrap_or_default().into_iter().collect(), what };
+        found.into_iter().map(gain).collect()
+    }
+
+    fn everybody(&mut self, what: String) {
+        if !self.found.contains(&what) {
+            self.found.push(what);
+        }
+    }
+
+    fn somebody(&mut self, who: &Who, alias: &str, what: String) {
+        let of = if alias == OTHER { String::new() } else { format!(" of {alias}") };
+        let told = match who {
+            Who::Claiming(name) => format!("sessions{of} that claim {}", quoted(name)),
+            Who::Unknown => format!("sessions{of} without a known role"),
+            Who::Guest => "guests".to_owned(),
+        };
+        self.who.entry(what.clone()).or_default().insert(told);
+        self.everybody(what);
+    }
+
+    /// Who a session is, and what it may say of itself.
+    fn identities(&mut self) {
+        let (old, new) = (self.old, self.new);
+        if !new.member.pattern.is_same(&old.member.pattern, &|a, b| self.is_same(b, a)) {
+            let (was, is) = (quoted(&old.member.pattern.text), quoted(&new.member.pattern.text));
+            self.everybody(format!("member ids made by {is}, not by {was}: who is blocked cannot be compared"));
+        }
+        let mut unblocked: Vec<&String> = old.blocked.difference(&new.blocked).collect();
+        unblocked.sort();
+        for member in unblocked {
+            self.everybody(format!("whatever the member {} may have, who is not blocked", quoted(member)));
+        }
+        for key in new.client_state.difference(&old.client_state) {
+            self.everybody(format!("{} of the state, set by clients", quoted(key)));
+        }
+    }
+
+    fn lives(&mut self) {
+        let (old, new) = (self.old.ttl, self.new.ttl);
+        if new.min < old.min {
+            self.everybody(format!("tokens for sessions with {} left, not only with {}", new.min, old.min));
+        }
+        let mut rules = self.new.roles.iter().flat_map(|role| role.allow.iter());
+        if new.max > old.max && rules.any(|rule| rule.generosity() > old.max.minutes()) {
+            self.everybody(format!("tokens that live for {}, not only for {}", new.max, old.max));
+        }
+    }
+
+    /// Everybody whom either policy tells apart, with an alias each; the last one stands for all issuers that are not named.
+    fn sessions(&self) -> Vec<(Who, String)> {
+        let both = [self.old, self.new];
+        let names = both.iter().flat_map(|policy| policy.claimed.keys());
+        let mut who: BTreeSet<Who> = names.cloned().map(Who::Claiming).collect();
+        who.insert(Who::Unknown);
+        let named = both.iter().flat_map(|policy| &policy.roles).filter_map(|role| role.issuers.as_ref()).flatten();
+        let mut aliases: BTreeSet<String> = named.cloned().collect();
+        aliases.insert(OTHER.to_owned());
+        let mut sessions: Vec<_> =
+            who.iter().flat_map(|who| aliases.iter().map(|alias| (who.clone(), alias.clone()))).collect();
+        sessions.push((Who::Guest, OTHER.to_owned()));
+        sessions
+    }
+
+    fn of(&mut self, who: &Who, alias: &str) {
+        let (was, is) = (self.old.roles_of_who(who, alias), self.new.roles_of_who(who, alias));
+        let nobody = BTreeSet::new();
+        match (was, is) {
+            (Some(was), Some(is)) => {
+                self.allows(who, alias, &was, &is);
+                self.denies(who, alias, &was, &is);
+            }
+            // A name that has become known: whoever claims others too has its rules beside those.
+            (None, Some(is)) => self.allows(who, alias, &nobody, &is),
+            // One that no longer is: whoever claims no other has the default role; whoever does lacks its denies.
+            (Some(was), None) => {
+                let default = self.new.roles_of_who(&Who::Unknown, alias).unwrap_or_default();
+                self.allows(who, alias, &was, &default);
+                self.denies(who, alias, &was, &nobody);
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn allows(&mut self, who: &Who, alias: &str, was: &BTreeSet<usize>, is: &BTreeSet<usize>) {
+        let new = self.new;
+        for (role, rule) in is.iter().filter_map(|role| new.role(*role)).flat_map(|role| all(role, &role.allow)) {
+            let cannot_fill = *who == Who::Guest && rule.pattern.placeholders().next().is_some();
+            for permission in rule.rights.permissions().filter(|_| !cannot_fill) {
+                if self.denied(rule, permission, is) {
+                    continue;
+                }
+                let longest = self.longest_before(who, rule, permission, was);
+                let now = self.life(new, who, rule).min(self.old.ttl.max.minutes());
+                if longest.is_none_or(|longest| longest < now) {
+                    let by = reference(role, rule).within(self.file);
+                    let more = longest.and_then(|minutes| Ttl::from_minutes(minutes.into()));
+                    let more = more.map_or_else(String::new, |was| {
+                        let is = Ttl::from_minutes(now.into()).unwrap_or(Ttl::MAX);
+                        format!(" for {is}, not only for {was}")
+                    });
+                    self.somebody(who, alias, format!("{} by {by}{more}", permission.as_str()));
+                }
+            }
+        }
+    }
+
+    /// How long, in minutes, the same could live before; none: not at all, as far as can be proved.
+    fn longest_before(&self, who: &Who, rule: &Rule, permission: Permission, was: &BTreeSet<usize>) -> Option<u32> {
+        let same = |old: usize, new: usize| self.is_same(old, new);
+        let roles = was.iter().filter_map(|role| self.old.role(*role));
+        let covering = roles.flat_map(|role| role.allow.related(Relation::Covers, &rule.pattern, &same));
+        let covering = covering.filter(|old| old.rights.has(permission));
+        covering.map(|old| self.life(self.old, who, old)).max()
+    }
+
+    /// How long what a rule grants may live, in minutes.
+    fn life(&self, policy: &Policy, who: &Who, rule: &Rule) -> u32 {
+        let guests = policy.guest.as_ref().filter(|_| *who == Who::Guest).and_then(|guest| guest.max_ttl);
+        [policy.ttl.max.minutes(), guests.map_or(u32::MAX, Ttl::minutes)].into_iter().fold(rule.generosity(), u32::min)
+    }
+
+    /// Whether a deny that comes along takes all that a rule grants.
+    fn denied(&self, rule: &Rule, permission: Permission, is: &BTreeSet<usize>) -> bool {
+        let same = |a: usize, b: usize| self.new.is_same(a, b);
+        let mut denies = is
+            .iter()
+            .filter_map(|role| self.new.role(*role))
+            .flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &same));
+        denies.any(|deny| deny.rights.has(permission))
+    }
+
+    fn denies(&mut self, who: &Who, alias: &str, was: &BTreeSet<usize>, is: &BTreeSet<usize>) {
+        let (old, new) = (self.old, self.new);
+        for (role, rule) in was.iter().filter_map(|role| old.role(*role)).flat_map(|role| all(role, &role.deny)) {
+            // Ours are the placeholders of the new policy, the rule's those of the old one.
+            let same = |new: usize, old: usize| self.is_same(old, new);
+            let still = is.iter().filter_map(|role| new.role(*role));
+            let still = still.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &same));
+            let kept = still.fold(Rights::NONE, |rights, deny| rights.union(deny.rights));
+            // Whoever claims a name may claim any other beside it; nobody else has more roles than these.
+            let others = matches!(who, Who::Claiming(_));
+            let roles = new.roles.iter().enumerate().filter(|(index, _)| others || is.contains(index));
+            let reached = roles.flat_map(|(_, role)| role.allow.related(Relation::Overlaps, &rule.pattern, &same));
+            let reached = reached.fold(Rights::NONE, |rights, allow| rights.union(allow.rights));
+            let lost = rule.rights.minus(kept).intersection(reached);
+            for permission in lost.permissions() {
+                let denied = reference(role, rule).within(self.old_file);
+                self.somebody(who, alias, format!("{}, not denied by {denied}", permission.as_str()));
+            }
+        }
+    }
+
+    fn is_same(&self, old: usize, new: usize) -> bool {
+        match (self.old.placeholders.get(old), self.new.placeholders.get(new)) {
+            (Some(old), Some(new)) => old.is_same(new),
+            _ => false,
+        }
+    }
+}
+
+/// The alias of no issuer: it stands for all that neither policy names.
+const OTHER: &str = "";
+
+fn all<'a>(role: &'a Role, rules: &'a Rules) -> impl Iterator<Item = (&'a Role, &'a Rule)> {
+    rules.iter().map(move |rule| (role, rule))
+}
