@@ -24,6 +24,16 @@ const ARROWS: &[(&str, &[Known])] = &[
     ("listener", &[]),
     ("ops", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
     (
+        "cases",
+        &[
+            ("api", &["Code", "Problem"]),
+            ("chat", &[]),
+            ("policy", &["Account", "Coverage", "LimitedBy", "Policy", "Rehearsal", "Right"]),
+            ("schema", &[]),
+            ("session", &["Vouching", "unverified_facts"]),
+        ],
+    ),
+    (
         "settings",
         &[
             ("files", &[]),
@@ -37,6 +47,7 @@ const ARROWS: &[(&str, &[Known])] = &[
                     "KeySettings",
                     "RoleSourceSettings",
                     "SecretEncoding",
+                    "Vouching",
                     "is_loopback",
                     "try_keys",
                 ],
@@ -58,7 +69,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("listener", &[]),
             ("ops", &[]),
             ("policy", &["Policy"]),
-            ("schema", &["Faults"]),
+            ("schema", &["Faults", "Lints"]),
             ("session", &["KeyStatus", "Verifier"]),
         ],
     ),
@@ -82,6 +93,7 @@ const ARROWS: &[(&str, &[Known])] = &[
         "cli",
         &[
             ("api", &[]),
+            ("cases", &[]),
             ("chat", &[]),
             ("dev", &[]),
             ("files", &[]),
@@ -105,7 +117,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         "chat",
         &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "tracing", "std::fs", "std::net", "std::time"],
     ),
-    ("schema", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "serde", "serde_json", "std::fs", "std::net"]),
+    ("schema", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "serde", "std::fs", "std::net"]),
     ("session", &["axum", "http", "hyper", "tower", "toml", "config", "governor"]),
     (
         "policy",
@@ -122,6 +134,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "std::io",
             "std::env",
         ],
+    ),
+    (
+        "cases",
+        &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time", "crate::ops"],
     ),
     ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
     ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config"]),

@@ -39,7 +39,7 @@ impl Differ<'_> {
             (Some(wanted), None) => {
                 self.lines.push(format!("- problem {wanted}"));
                 self.lines.push("+ granted".to_owned());
-                self.tell_rights("+", |right| right.is_allowed());
+                self.tell_rights("+", Right::is_allowed);
             }
             // Who looks at what is refused alone may look at it in a refusal.
             (None, Some(_)) if expect.expects_grant() => {
@@ -103,22 +103,25 @@ impl Differ<'_> {
         if self.came.problem.is_none() || terms.is_some() {
             let bounds = self.came.account.as_ref().and_then(|account| account.ttl);
             let limited_by = bounds.map(|ttl| ttl.limited_by);
-            self.differ("ttl", expect.ttl, terms.map(|terms| terms.ttl.minutes()), |minutes| format!("{minutes}m"));
-            self.differ("ttl_limited_by", expect.ttl_limited_by, limited_by, |by| by.as_str().to_owned());
-            let state = terms.map(|terms| terms.state.clone());
-            self.differ("state", expect.state.clone(), state, |state: &Object| {
+            let minutes = terms.map(|terms| terms.ttl.minutes());
+            self.differ("ttl", expect.ttl.as_ref(), minutes.as_ref(), |minutes| format!("{minutes}m"));
+            self.differ("ttl_limited_by", expect.ttl_limited_by.as_ref(), limited_by.as_ref(), |by| {
+                by.as_str().to_owned()
+            });
+            let state = terms.map(|terms| &terms.state);
+            self.differ("state", expect.state.as_ref(), state, |state: &Object| {
                 Value::Object(state.clone()).to_string()
             });
         }
         let member = self.came.account.as_ref().and_then(|account| account.member_id.as_ref());
         let member = member.map(|member| member.as_str().to_owned());
-        self.differ("member_id", expect.member_id.clone(), member, Clone::clone);
+        self.differ("member_id", expect.member_id.as_ref(), member.as_ref(), |id: &String| id.clone());
     }
 
-    fn differ<T: PartialEq>(&mut self, what: &str, wanted: Option<T>, came: Option<T>, shown: impl Fn(&T) -> String) {
-        let Some(wanted) = wanted.filter(|wanted| came.as_ref() != Some(wanted)) else { return };
-        self.lines.push(format!("- {what} {}", shown(&wanted)));
-        self.lines.push(format!("+ {what} {}", came.as_ref().map_or_else(|| "none".to_owned(), shown)));
+    fn differ<T: PartialEq>(&mut self, what: &str, wanted: Option<&T>, came: Option<&T>, shown: impl Fn(&T) -> String) {
+        let Some(wanted) = wanted.filter(|wanted| came != Some(*wanted)) else { return };
+        self.lines.push(format!("- {what} {}", shown(wanted)));
+        self.lines.push(format!("+ {what} {}", came.map_or_else(|| "none".to_owned(), shown)));
     }
 }
 

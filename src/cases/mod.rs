@@ -47,7 +47,7 @@ pub struct Case {
 #[derive(Debug)]
 enum Whose {
     Guest,
-    Session {
+    Known {
         vouching: Vouching,
         claims: Object,
         /// What is left of it, in seconds; none: it has no end.

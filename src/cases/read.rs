@@ -76,7 +76,7 @@ impl Reader<'_> {
         };
         let vouching = self.vouching(fields)?;
         let expires_in = fields.integer("expires_in").map(|(seconds, _)| seconds);
-        Some(Whose::Session { vouching, claims: object(claims), expires_in })
+        Some(Whose::Known { vouching, claims: object(claims), expires_in })
     }
 
     fn vouching(&mut self, fields: &Fields) -> Option<Vouching> {

@@ -46,7 +46,7 @@ impl Case {
             Rehearsal::Decided { account, .. } => {
                 coverage.note(policy, &facts, &account);
                 let problem = account.outcome.clone().err().map(codes);
-                Came { facts, account: Some(account), problem }
+                Came { facts, account: Some(*account), problem }
             }
         };
         Ran { differences: differ::differences(&self.expect, &came, policy, file) }
@@ -55,7 +55,7 @@ impl Case {
     fn facts(&self) -> Result<Facts, String> {
         match &self.who {
             Whose::Guest => Ok(Facts::guest(Uuid::nil())),
-            Whose::Session { vouching, claims, expires_in } => {
+            Whose::Known { vouching, claims, expires_in } => {
                 let timeless: Object =
                     claims.iter().filter(|(name, _)| !matches!(name.as_str(), "exp" | "iat")).map(owned).collect();
                 let facts = unverified_facts(timeless, vouching).map_err(|cause| cause.to_string())?;

@@ -10,6 +10,7 @@ mod explain;
 mod healthcheck;
 mod input;
 mod sandbox;
+mod schema;
 mod serve;
 mod session;
 mod test;
@@ -48,6 +49,8 @@ enum Command {
     Test(test::Options),
     /// What a change of policy grants and takes; exits 2 where it grants more
     Diff(diff::Options),
+    /// What a file may hold, as JSON Schema, for an editor's completion
+    Schema(schema::Options),
     /// Asks the real things: keys, clocks, SignalWire, a session check by check; never mints
     Doctor(doctor::Options),
     /// A session for a running `usher dev`: the token alone on standard output
@@ -91,6 +94,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(options) => explain::run(&options, &environment),
         Command::Test(options) => test::run(&options, &environment),
         Command::Diff(options) => diff::run(&options, &environment),
+        Command::Schema(options) => {
+            schema::run(&options);
+            Ok(())
+        }
         Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
         Command::Sandbox(options) => sandbox::run(options, &environment),

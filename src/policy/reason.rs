@@ -52,7 +52,7 @@ impl Policy {
     #[must_use]
     pub fn in_words(&self, facts: &Facts, right: &Right, file: &str) -> String {
         let reason = self.reason(facts, right);
-        let notes: String = reason.notes.iter().map(|note| format!(", {note}")).collect();
+        let notes = reason.notes.iter().fold(String::new(), |all, note| all + ", " + note);
         match &right.verdict {
             Verdict::Allowed { by, .. } => format!("allowed by {}{notes}", by.within(file)),
             Verdict::Denied { by } => format!("denied by {}{notes}", by.within(file)),

@@ -17,7 +17,7 @@ pub enum Rehearsal {
         /// What was asked.
         ask: Ask,
         /// What came of it, and why.
-        account: Account,
+        account: Box<Account>,
     },
 }
 
@@ -32,7 +32,7 @@ impl Policy {
         };
         match draft.accept(&self.conditions(facts, &member, narrow)) {
             Ok(ask) => {
-                let account = self.evaluate(facts, &ask, now);
+                let account = Box::new(self.evaluate(facts, &ask, now));
                 Rehearsal::Decided { ask, account }
             }
             Err(faults) => Rehearsal::Faulty(faults),

@@ -79,7 +79,7 @@ struct Gains<'a> {
     who: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl<'a> Gains<'a> {
+impl Gains<'_> {
     fn found(self) -> Vec<Gain> {
         let Self { found, mut who, .. } = self;
         let gain = |what: String| Gain { who: who.remove(&what).unwrap_or_default().into_iter().collect(), what };
@@ -175,7 +175,7 @@ impl<'a> Gains<'a> {
                     continue;
                 }
                 let longest = self.longest_before(who, rule, permission, was);
-                let now = self.life(new, who, rule).min(self.old.ttl.max.minutes());
+                let now = Self::life(new, who, rule).min(self.old.ttl.max.minutes());
                 if longest.is_none_or(|longest| longest < now) {
                     let by = reference(role, rule).within(self.file);
                     let more = longest.and_then(|minutes| Ttl::from_minutes(minutes.into()));
@@ -195,11 +195,11 @@ impl<'a> Gains<'a> {
         let roles = was.iter().filter_map(|role| self.old.role(*role));
         let covering = roles.flat_map(|role| role.allow.related(Relation::Covers, &rule.pattern, &same));
         let covering = covering.filter(|old| old.rights.has(permission));
-        covering.map(|old| self.life(self.old, who, old)).max()
+        covering.map(|old| Self::life(self.old, who, old)).max()
     }
 
     /// How long what a rule grants may live, in minutes.
-    fn life(&self, policy: &Policy, who: &Who, rule: &Rule) -> u32 {
+    fn life(policy: &Policy, who: &Who, rule: &Rule) -> u32 {
         let guests = policy.guest.as_ref().filter(|_| *who == Who::Guest).and_then(|guest| guest.max_ttl);
         [policy.ttl.max.minutes(), guests.map_or(u32::MAX, Ttl::minutes)].into_iter().fold(rule.generosity(), u32::min)
     }

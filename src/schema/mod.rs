@@ -1,9 +1,11 @@
 //! A table of keys against a document that a person wrote: one walk finds all faults with their places and yields the
-//! values. Shared by the policy file and the settings; must not know what the keys mean.
+//! values; another yields the JSON Schema. Shared by the policy, its tests and the settings; must not know what the keys
+//! mean.
 
 mod check;
 mod fault;
 mod fields;
+mod json_schema;
 mod key;
 mod lint;
 mod read;
@@ -11,6 +13,7 @@ mod read;
 pub use check::{check, seconds};
 pub use fault::{Fault, Faults, Place, Source, escaped, nearest, quoted};
 pub use fields::{Entry, Fields, Item, Value};
+pub use json_schema::json_schema;
 pub use key::{Key, Kind};
 pub use lint::{Lint, Lints};
 pub use read::{Damage, Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};

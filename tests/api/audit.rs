@@ -24,7 +24,7 @@ claimed_as = ["customer", "buyer"]
 members = ["mallory"]
 "#;
 
-const MEMBERS: [&str; 26] = [
+const MEMBERS: [&str; 27] = [
     "address",
     "asked",
     "claims",
@@ -48,6 +48,7 @@ const MEMBERS: [&str; 26] = [
     "time",
     "token_sha256",
     "ttl",
+    "ttl_asked",
     "ttl_limited_by",
     "upstream_ms",
     "upstream_status",
@@ -95,7 +96,7 @@ async fn a_grant_leaves_the_whole_decision() {
         "event": "audit", "outcome": "granted", "code": null, "reason": null, "issuer": "app", "member_id": "alice",
         "subject": "alice", "claims": {"sub": "alice", "name": "Alice", "/org/id": 7},
         "roles_claimed": ["buyer", "stranger", "muted-not"], "roles": ["customer"], "mode": "strict", "asked": asked,
-        "granted": asked, "denied": [], "ttl": 20, "ttl_limited_by": "request", "upstream_status": 200,
+        "granted": asked, "denied": [], "ttl_asked": 20, "ttl": 20, "ttl_limited_by": "request", "upstream_status": 200,
         "token_sha256": hex(token),
     });
     assert_event(&event, &expected);
@@ -120,7 +121,7 @@ async fn what_narrow_leaves_out_is_told_with_the_rule_or_null() {
     let expected = json!({
         "outcome": "narrowed", "code": null, "mode": "narrow", "asked": asked, "denied": denied,
         "granted": channels(&json!({"support:alice": "r", "announcements": "r"})), "roles": ["customer", "muted"],
-        "ttl": 15, "ttl_limited_by": "default", "upstream_status": 200,
+        "ttl_asked": null, "ttl": 15, "ttl_limited_by": "default", "upstream_status": 200,
     });
     assert_event(&served.event("one").await, &expected);
 
@@ -161,6 +162,8 @@ async fn a_refusal_before_the_decision_leaves_an_event_without_one() {
         });
         assert_event(&served.event(id).await, &expected);
     }
+    // What the policy reads and the session lacks is null: told from what it does not read.
+    assert_eq!(served.event("blocked").await["claims"], json!({"sub": "mallory", "name": null, "/org/id": null}));
     let reason = served.event("no-member").await["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("`sub`"), "{reason}");
     assert_eq!(served.event("blocked").await["reason"], json!(null));

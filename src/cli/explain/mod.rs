@@ -70,7 +70,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
 struct Explained {
     question: Question,
     /// None where something is wrong with the request, or it was not even looked at.
-    decided: Option<(Ask, Account)>,
+    decided: Option<(Ask, Box<Account>)>,
     /// Why nothing was granted.
     problem: Option<Problem>,
     faults: Vec<Fault>,
@@ -84,7 +84,7 @@ impl Explained {
         let asks_for_nothing = question.asks_for_nothing();
         let rehearsal = match question.ask.clone() {
             question::Asked::Recorded(ask) => {
-                let account = policy.evaluate(&question.facts, &ask, question.now);
+                let account = Box::new(policy.evaluate(&question.facts, &ask, question.now));
                 Rehearsal::Decided { ask, account }
             }
             question::Asked::Body(body) => {
@@ -111,7 +111,7 @@ impl Explained {
 
     /// `granted`, `narrowed` or `denied`.
     fn decision(&self) -> &'static str {
-        let is_whole = |(ask, account): &(Ask, Account)| ask.channels.is_none() || account.refused().is_empty();
+        let is_whole = |(ask, account): &(Ask, Box<Account>)| ask.channels.is_none() || account.refused().is_empty();
         match &self.decided {
             _ if self.problem.is_some() => "denied",
             Some(decided) if !is_whole(decided) => "narrowed",
@@ -120,6 +120,6 @@ impl Explained {
     }
 
     fn account(&self) -> Option<&Account> {
-        self.decided.as_ref().map(|(_, account)| account)
+        self.decided.as_ref().map(|(_, account)| &**account)
     }
 }
