@@ -31,7 +31,7 @@ oidc:
     cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored oidc::
 
-# Random input to `token`, `jwks` or `policy` for so many seconds (needs cargo-fuzz; what it finds is in fuzz/artifacts)
+# Random input to `token`, `jwks`, `policy` or `decision` for so many seconds (needs cargo-fuzz; what it finds is in fuzz/artifacts)
 fuzz target seconds="600":
     mkdir -p fuzz/target/corpus/{{target}}
     cargo fuzz run -s none {{target}} fuzz/target/corpus/{{target}} fuzz/corpus/{{target}} -- -max_total_time={{seconds}}

@@ -43,7 +43,7 @@ impl Files {
                 policy.look_again(&app, is_asked_for).await;
             }
             for file in &mut self.keys {
-                if file.changed().await || is_asked_for {
+                if file.changed(is_asked_for).await || is_asked_for {
                     reread(&app, file, "session keys read again");
                 }
             }

@@ -66,7 +66,7 @@ impl PolicyFile {
 
     /// Puts what the file holds now in force, if it is of use: where it has changed, or where that `is_asked_for`.
     pub(super) async fn look_again(&mut self, app: &App, is_asked_for: bool) {
-        if !self.file.changed().await && !is_asked_for {
+        if !self.file.changed(is_asked_for).await && !is_asked_for {
             return;
         }
         match self.compile_aside().await {

@@ -6,9 +6,7 @@
 //! for a whole one; a writer that pauses for longer should write another file and rename it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use tokio::time::sleep;
+use std::time::{Duration, Instant};
 
 use crate::files;
 
@@ -20,6 +18,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub(super) struct Watched {
     path: PathBuf,
     seen: Content,
+    /// Something else that it holds, and since when, until that has stood for long enough.
+    settling: Option<(Content, Instant)>,
 }
 
 /// A file's bytes, or why there are none.
@@ -28,7 +28,7 @@ pub(super) type Content = Result<Vec<u8>, String>;
 impl Watched {
     /// Looks at it for the first time.
     pub(super) fn open(path: &Path) -> Self {
-        Self { path: path.to_owned(), seen: files::read(path) }
+        Self { path: path.to_owned(), seen: files::read(path), settling: None }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -40,20 +40,22 @@ impl Watched {
         &self.seen
     }
 
-    /// Looks at it again. Whether it holds something else than before.
-    pub(super) async fn changed(&mut self) -> bool {
-        let mut content = self.look().await;
+    /// Looks at it again. Whether it holds something else than before, and has for a second, or is to be taken `at_once`:
+    /// whoever says that it has changed has written it.
+    pub(super) async fn changed(&mut self, at_once: bool) -> bool {
+        let content = self.look().await;
         if content == self.seen {
+            self.settling = None;
             return false;
         }
-        loop {
-            sleep(SETTLE).await;
-            let again = self.look().await;
-            if again == content {
-                return std::mem::replace(&mut self.seen, content) != self.seen;
-            }
-            content = again;
+        let since = self.settling.take().filter(|(settling, _)| *settling == content).map(|(_, since)| since);
+        let stands = since.is_some_and(|since| since.elapsed() >= SETTLE);
+        if stands || at_once {
+            self.seen = content;
+            return true;
         }
+        self.settling = Some((content, since.unwrap_or_else(Instant::now)));
+        false
     }
 
     async fn look(&self) -> Content {

@@ -1,11 +1,13 @@
 //! The policy while the service runs: a good file is in force within seconds, a bad one changes nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Place, Serving};
+use crate::support::keys;
 use crate::support::service::POLICY;
 
 /// The tests' policy with alice blocked.
@@ -187,4 +189,85 @@ async fn what_is_no_file_is_not_waited_for() {
     std::fs::remove_file(&path).unwrap();
     place.write("config/policy.toml", blocked());
     until(&serving, 403).await;
+}
+
+/// Two policies that differ in everything that a token shows, so that a mixture of them would be seen, and such a token.
+fn two() -> [(String, Value); 2] {
+    let policy = |word: &str, minutes: u32, rights: &str| {
+        format!(
+            "version = 1\n[ttl]\ndefault = \"{minutes}m\"\n[member]\nid = \"{word}:{{sub}}\"\nstate = {{ of = \"{word}\" }}\n\
+             [roles.customer.channels]\n\"{word}:news\" = [{rights}]\n\"{word}:own:{{sub}}\" = [{rights}]\n"
+        )
+    };
+    let token = |word: &str, minutes: u32, write: bool| {
+        let rights = json!({"read": true, "write": write});
+        let channels = json!({format!("{word}:news"): rights, format!("{word}:own:alice"): rights});
+        json!({"m": format!("{word}:alice"), "t": minutes, "stt": {"of": word}, "chls": channels})
+    };
+    [
+        (policy("first", 20, "\"read\""), token("first", 20, false)),
+        (policy("second", 40, "\"read\", \"write\""), token("second", 40, true)),
+    ]
+}
+
+/// Which of the two policies gave a token wholly.
+async fn given_by(serving: &Serving, session: &str, policies: &[(String, Value); 2]) -> usize {
+    let (status, answer) = serving.ask_as(session, &json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+    let mut token = serving.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take();
+    for other in ["iat", "jti", "sub"] {
+        token.as_object_mut().unwrap().remove(other);
+    }
+    assert_eq!((&answer["member_id"], &answer["channels"]), (&token["m"], &token["chls"]));
+    policies.iter().position(|(_, wanted)| *wanted == token).unwrap_or_else(|| panic!("of neither policy: {token}"))
+}
+
+/// 10,000 requests while the file is swapped 100 times, between the two and what is no policy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_every_answer_belongs_to_one_policy_and_none_fails() {
+    let policies = two();
+    let place = Place::empty();
+    place.write("config/policy.toml", &policies[0].0);
+    let serving = serving(&place, &[("USHER__LOG__LEVEL", "info")]).await;
+    let session = keys::session("alice", &["customer"]);
+    let (done, swapped) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let given = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let ask = || async {
+        while done.fetch_add(1, Ordering::Relaxed) < 10_000 || swapped.load(Ordering::Relaxed) < 100 {
+            given[given_by(&serving, &session, &policies).await].fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let swap = async {
+        let torn = &policies[1].0[..policies[1].0.len() / 2];
+        for round in 0..100 {
+            // As fast as the requests come, so that some meet every one of them.
+            while done.load(Ordering::Relaxed) < round * 100 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let text = match round % 5 {
+                0 => policies[1].0.as_str(),
+                1 => "version = 1\n[roles.customer.channels]\n\"*\" = [\"read\"]\n",
+                2 => policies[0].0.as_str(),
+                3 => torn,
+                _ => "",
+            };
+            // One time in two in place, so that half of a file may be read.
+            if round % 2 == 0 {
+                place.write("config/policy.toml", text);
+            } else {
+                place.write("config/.new", text);
+                std::fs::rename(place.path().join("config/.new"), place.path().join("config/policy.toml")).unwrap();
+            }
+            serving.running.signal("HUP");
+            swapped.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    tokio::join!(swap, ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask());
+    let given = given.map(AtomicUsize::into_inner);
+    println!("{given:?} tokens of the two policies");
+    assert!(given.iter().sum::<usize>() >= 10_000 && given.iter().all(|count| *count >= 500), "{given:?}");
+    let stderr = serving.running.stderr();
+    let (loaded, refused) = (stderr.matches("\"policy loaded\"").count(), stderr.matches("no policy to load").count());
+    println!("{loaded} times a policy was loaded, {refused} times there was none to load");
+    assert!(loaded >= 30 && refused >= 45, "{loaded} and {refused}");
 }

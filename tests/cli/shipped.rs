@@ -31,7 +31,7 @@ fn optional() -> Vec<(usize, &'static str)> {
     lines
         .filter_map(|(index, line)| Some((index, line.strip_prefix('#')?)))
         // A table's own line comes along with what is in it.
-        .filter(|(_, rest)| !rest.starts_with([' ', '[']) && !rest.is_empty())
+        .filter(|(_, rest)| !rest.starts_with([' ', '[', ':']) && !rest.is_empty())
         .collect()
 }
 
