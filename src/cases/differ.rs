@@ -6,13 +6,15 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use super::Expect;
-use super::run::Came;
-use crate::chat::{ChannelName, Object, Permission, Rights};
-use crate::policy::{Account, Policy, Right};
+use super::run::{Came, NOW};
+use crate::api::{Code, Problem};
+use crate::chat::{Ask, ChannelName, Object, Permission, Rights};
+use crate::policy::{Policy, Right};
+use crate::schema::quoted;
 
 /// Every difference, a line each: `-` is what was expected, `+` what came.
 pub(super) fn differences(expect: &Expect, came: &Came, policy: &Policy, file: &str) -> Vec<String> {
-    let mut differ = Differ { came, policy, file, lines: Vec::new() };
+    let mut differ = Differ { came, policy, file, lines: Vec::new(), told: BTreeSet::new() };
     differ.problem(expect);
     differ.rights(expect);
     differ.terms(expect);
@@ -24,17 +26,20 @@ struct Differ<'a> {
     policy: &'a Policy,
     file: &'a str,
     lines: Vec<String>,
+    /// The rights of which it was said why.
+    told: BTreeSet<(ChannelName, Permission)>,
 }
 
 type ByRight<'a> = BTreeSet<(&'a ChannelName, Permission)>;
 
 impl Differ<'_> {
     fn problem(&mut self, expect: &Expect) {
-        match (&expect.problem, &self.came.problem) {
-            (Some(wanted), Some((code, faults))) if code == wanted || faults.contains(&wanted.as_str()) => {}
-            (Some(wanted), Some(_)) => {
+        let came = self.came;
+        match (&expect.problem, &came.problem) {
+            (Some(wanted), Some(problem)) if has_code(problem, wanted) => {}
+            (Some(wanted), Some(problem)) => {
                 self.lines.push(format!("- problem {wanted}"));
-                self.came_problem();
+                self.came_problem(problem);
             }
             (Some(wanted), None) => {
                 self.lines.push(format!("- problem {wanted}"));
@@ -42,24 +47,31 @@ impl Differ<'_> {
                 self.tell_rights("+", Right::is_allowed);
             }
             // Who looks at what is refused alone may look at it in a refusal.
-            (None, Some(_)) if expect.expects_grant() => {
+            (None, Some(problem)) if expect.expects_grant() => {
                 self.lines.push("- granted".to_owned());
-                self.came_problem();
-                self.tell_rights(" ", |right| !right.is_allowed());
+                self.came_problem(problem);
             }
             (None, _) => {}
         }
     }
 
-    fn came_problem(&mut self) {
-        if let Some((code, faults)) = &self.came.problem {
-            let more = if faults.is_empty() { String::new() } else { format!(" ({})", faults.join(", ")) };
-            self.lines.push(format!("+ problem {code}{more}"));
+    fn came_problem(&mut self, problem: &Problem) {
+        self.lines.push(format!("+ problem {}", problem.code().as_str()));
+        for fault in problem.faults() {
+            self.lines.push(format!("    {} at {}: {}", fault.code.about().0, quoted(&fault.pointer), fault.detail));
         }
+        if problem.code() == Code::NothingGranted && !self.came.asked_by_name {
+            let cause = problem.cause().filter(|_| self.came.account.as_ref().is_none_or(|it| it.member_id.is_none()));
+            self.lines.extend(cause.map(|cause| format!("    {cause}")));
+            let why = self.policy.why_nothing(&self.came.facts, self.file);
+            self.lines.extend(why.into_iter().map(|why| format!("    {why}")));
+        }
+        self.tell_rights(" ", |right| !right.is_allowed());
     }
 
     fn rights(&mut self, expect: &Expect) {
-        let Some(account) = &self.came.account else {
+        let came = self.came;
+        let Some(account) = &came.account else {
             if let Some(wanted) = &expect.denied {
                 let told: Vec<String> = each(wanted).map(|(channel, permission)| line(channel, permission)).collect();
                 self.lines.extend(told.iter().map(|right| format!("- denied {right}: nothing was decided")));
@@ -67,22 +79,45 @@ impl Differ<'_> {
             return;
         };
         if let (Some(wanted), Ok(terms)) = (&expect.grant, &account.outcome) {
-            self.compare("granted", wanted, &each(&terms.channels).collect(), account);
+            self.compare("granted", wanted, &each(&terms.channels).collect());
         }
         if let Some(wanted) = &expect.denied {
             let refused: BTreeMap<ChannelName, Rights> =
                 account.refused().into_iter().map(|row| (row.channel, row.rights)).collect();
-            self.compare("denied", wanted, &each(&refused).collect(), account);
+            self.compare("denied", wanted, &each(&refused).collect());
         }
     }
 
-    fn compare(&mut self, what: &str, wanted: &BTreeMap<ChannelName, Rights>, came: &ByRight<'_>, account: &Account) {
+    fn compare(&mut self, what: &str, wanted: &BTreeMap<ChannelName, Rights>, came: &ByRight<'_>) {
         let wanted: ByRight<'_> = each(wanted).collect();
         for (channel, permission) in wanted.symmetric_difference(came) {
             let sign = if wanted.contains(&(*channel, *permission)) { "-" } else { "+" };
-            let right = account.rights.iter().find(|it| it.channel == **channel && it.permission == *permission);
-            let why = right.map_or_else(|| "it was not asked for".to_owned(), |right| self.why(right));
-            self.lines.push(format!("{sign} {what} {}: {why}", line(channel, *permission)));
+            let why = self.why_of(channel, *permission);
+            self.lines.push(format!("{sign} {what} {}{why}", line(channel, *permission)));
+        }
+    }
+
+    /// Why it became of a right what did; told once of each.
+    fn why_of(&mut self, channel: &ChannelName, permission: Permission) -> String {
+        if !self.told.insert((channel.clone(), permission)) {
+            return String::new();
+        }
+        let rights = self.came.account.iter().flat_map(|account| &account.rights);
+        if let Some(right) = rights.into_iter().find(|it| it.channel == *channel && it.permission == permission) {
+            return format!(": {}", self.why(right));
+        }
+        // What would have become of it.
+        let rights = BTreeMap::from([(channel.clone(), Rights::NONE.with(permission))]);
+        let ask = Ask { channels: Some(rights), ..Ask::default() };
+        let account = self.policy.evaluate(&self.came.facts, &ask, NOW);
+        let told = account.rights.first().map(|right| (right.is_allowed(), self.why(right)));
+        match told {
+            Some((true, why)) if !self.came.asked_by_name => {
+                format!(": {why}, and was not asked for by name: a wildcard is never listed")
+            }
+            Some((true, why)) => format!(": {why}, and was not asked for"),
+            Some((false, why)) => format!(": {why}"),
+            None => ": it was not asked for".to_owned(),
         }
     }
 
@@ -123,6 +158,10 @@ impl Differ<'_> {
         self.lines.push(format!("- {what} {}", shown(wanted)));
         self.lines.push(format!("+ {what} {}", came.map_or_else(|| "none".to_owned(), shown)));
     }
+}
+
+fn has_code(problem: &Problem, wanted: &str) -> bool {
+    problem.code().as_str() == wanted || problem.faults().iter().any(|fault| fault.code.about().0 == wanted)
 }
 
 impl Expect {

@@ -140,6 +140,12 @@ impl Reader<'_> {
                 self.faults.add(&item.place, message, "take one of the two out");
             }
         }
+        if let Some(item) =
+            fields.get("grant").filter(|item| item.as_table().is_some_and(|it| it.entries.is_empty() && it.whole))
+        {
+            let advice = "write what is granted, or expect.problem = \"nothing_granted\"";
+            self.faults.add(&item.place, "no token grants nothing", advice);
+        }
         let limited_by = |word: &str| match word {
             "request" => LimitedBy::Request,
             "default" => LimitedBy::Default,

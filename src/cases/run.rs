@@ -11,7 +11,7 @@ use crate::policy::{Account, Coverage, Policy, Rehearsal};
 use crate::session::unverified_facts;
 
 /// When all tests are decided. Nothing depends on it: what is left of a session is counted from here.
-const NOW: Timestamp = Timestamp::from_seconds(0);
+pub(super) const NOW: Timestamp = Timestamp::from_seconds(0);
 
 /// What came of a case.
 #[derive(Debug)]
@@ -24,8 +24,9 @@ pub struct Ran {
 pub(super) struct Came {
     pub(super) facts: Facts,
     pub(super) account: Option<Account>,
-    /// The problem's code, and those of its faults.
-    pub(super) problem: Option<(&'static str, Vec<&'static str>)>,
+    pub(super) problem: Option<Problem>,
+    /// Whether the request named channels.
+    pub(super) asked_by_name: bool,
 }
 
 impl Case {
@@ -40,13 +41,14 @@ impl Case {
         let Ok(draft) = Draft::read(body.as_bytes()) else {
             return Ran { differences: vec!["the request is no JSON".to_owned()] };
         };
+        let asked_by_name = self.ask.contains_key("channels");
         let came = match policy.rehearse(&facts, draft, narrow, NOW) {
-            Rehearsal::Refused(denial) => Came { facts, account: None, problem: Some(codes(denial)) },
-            Rehearsal::Faulty(faults) => Came { facts, account: None, problem: Some(codes(faults)) },
+            Rehearsal::Refused(denial) => Came { facts, account: None, problem: Some(denial.into()), asked_by_name },
+            Rehearsal::Faulty(faults) => Came { facts, account: None, problem: Some(faults.into()), asked_by_name },
             Rehearsal::Decided { account, .. } => {
                 coverage.note(policy, &facts, &account);
-                let problem = account.outcome.clone().err().map(codes);
-                Came { facts, account: Some(*account), problem }
+                let problem = account.outcome.clone().err().map(Problem::from);
+                Came { facts, account: Some(*account), problem, asked_by_name }
             }
         };
         Ran { differences: differ::differences(&self.expect, &came, policy, file) }
@@ -69,9 +71,4 @@ impl Case {
 
 fn owned((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
-}
-
-fn codes(problem: impl Into<Problem>) -> (&'static str, Vec<&'static str>) {
-    let problem = problem.into();
-    (problem.code().as_str(), problem.fault_codes().collect())
 }

@@ -32,7 +32,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let surroundings = Surroundings::load(&options.config, environment)?;
-    let (old, new) = (surroundings.open(&options.old)?, surroundings.open(&options.new)?);
+    let (old, new) =
+        (surroundings.open_as(&options.old, &options.new)?, surroundings.open_as(&options.new, &options.old)?);
     let recorded = options.decisions.as_deref().map(decisions::read).transpose()?;
     let paint = Paint::of_output(environment);
 

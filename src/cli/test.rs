@@ -7,8 +7,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, input, print};
-use crate::cases::Cases;
+use crate::cases::{Case, Cases};
 use crate::policy::Coverage;
+use crate::schema::escaped;
 use crate::settings::Environment;
 
 #[derive(Args)]
@@ -38,16 +39,20 @@ const TESTS: &str = ".tests.toml";
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let surroundings = Surroundings::load(&options.config, environment)?;
-    let mut files = options.files.clone();
-    if files.is_empty() {
-        files.push(surroundings.policy_file().to_owned());
-    }
     let mut run =
         Run { options, paint: Paint::of_output(environment), report: Report::new("usher"), wrong: Vec::new() };
-    for file in &files {
-        let (policy, tests) = pair(file, options.policy.as_deref())?;
-        let world = surroundings.open(&policy)?;
-        run.file(&world, &tests)?;
+    let mut chosen = 0;
+    for (policy, tests) in pairs(options, surroundings.policy_file()) {
+        // What is wrong with one file keeps no other from being run.
+        match run.file(&surroundings, &policy, &tests) {
+            Ok(count) => chosen += count,
+            Err(Failure::Wrong(why)) => run.wrong.push(why),
+            Err(other) => return Err(other),
+        }
+    }
+    if chosen == 0 && run.wrong.is_empty() {
+        let wanted = options.filter.as_deref().unwrap_or_default();
+        run.wrong.push(format!("error: no test's name holds \"{wanted}\""));
     }
     if let Some(path) = &options.junit {
         let text =
@@ -55,28 +60,43 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         std::fs::write(path, text)
             .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))?;
     }
-    if run.wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(run.wrong.join("\n"))) }
+    if run.wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(run.wrong.join("\n\n"))) }
+}
+
+/// A policy, and the file of its tests.
+type Pair = (PathBuf, PathBuf);
+
+/// What is to be run, each once.
+fn pairs(options: &Options, usual: &Path) -> Vec<Pair> {
+    let mut files = options.files.clone();
+    if files.is_empty() {
+        files.push(options.policy.clone().unwrap_or_else(|| usual.to_owned()));
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    for file in &files {
+        let (policy, tests) = pair(file);
+        let pair = (options.policy.clone().unwrap_or(policy), tests);
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    pairs
 }
 
 /// The policy and the tests that a named file stands for.
-fn pair(file: &Path, policy: Option<&Path>) -> Result<(PathBuf, PathBuf), Failure> {
+fn pair(file: &Path) -> Pair {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let beside = |name: String| file.with_file_name(name);
-    if let Some(policy) = policy {
-        return Ok((policy.to_owned(), file.to_owned()));
-    }
     if let Some(stem) = name.strip_suffix(TESTS) {
-        return Ok((beside(format!("{stem}.toml")), file.to_owned()));
+        return (beside(format!("{stem}.toml")), file.to_owned());
     }
     // Whatever else it is called, it is a file of tests if there are tests in it.
     let is_tests = input::text("the file", file).is_ok_and(|text| text.lines().any(|line| line.trim() == "[[test]]"));
     if is_tests {
-        return Ok((beside("policy.toml".to_owned()), file.to_owned()));
+        return (beside("policy.toml".to_owned()), file.to_owned());
     }
-    match name.strip_suffix(".toml") {
-        Some(stem) => Ok((file.to_owned(), beside(format!("{stem}{TESTS}")))),
-        None => Err(Failure::wrong(format!("error: {} is no file of tests: it should end in {TESTS}", file.display()))),
-    }
+    let stem = name.strip_suffix(".toml").unwrap_or(name);
+    (file.to_owned(), beside(format!("{stem}{TESTS}")))
 }
 
 struct Run<'a> {
@@ -88,49 +108,58 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn file(&mut self, world: &World, path: &Path) -> Result<(), Failure> {
+    /// Runs the tests of one file, and says how many there were.
+    fn file(&mut self, surroundings: &Surroundings, policy: &Path, path: &Path) -> Result<usize, Failure> {
+        // A draft is tested in the world of the policy whose tests it is put to.
+        let world = surroundings.open_as(policy, &pair(path).0)?;
         let name = path.display().to_string();
-        let cases = Cases::read(&name, &input::text("the tests", path)?, &world.issuers).map_err(Failure::wrong)?;
+        let text = input::text("the tests", path).map_err(|failure| match failure {
+            Failure::Wrong(why) => Failure::Wrong(format!("{why}\n  = help: write them there, or name their file")),
+            other => other,
+        })?;
+        let cases = Cases::read(&name, &text, &world.vouched()).map_err(Failure::wrong)?;
         let wanted = self.options.filter.as_deref().unwrap_or_default();
         let chosen: Vec<_> = cases.list.iter().filter(|case| case.name.contains(wanted)).collect();
         if chosen.is_empty() {
-            return Err(Failure::wrong(format!("error: {name}: no test's name holds \"{wanted}\"")));
+            return Ok(0);
         }
         print(&name);
         let mut suite = TestSuite::new(name.as_str());
         let mut coverage = Coverage::default();
         let mut failed = 0;
         for case in &chosen {
-            let ran = case.run(&world.policy, world.narrow, &world.file, &mut coverage);
-            let mut status = TestCaseStatus::success();
-            if ran.differences.is_empty() {
-                print(format!("{}    {}", self.paint.good("ok"), case.name));
-            } else {
-                failed += 1;
-                print(format!("{}  {} ({name}:{})", self.paint.bad("FAIL"), case.name, case.line));
-                for line in &ran.differences {
-                    print(format!("      {}", self.paint.difference(line)));
-                }
-                status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message("not as expected").set_description(ran.differences.join("\n"));
-            }
-            let mut row = TestCase::new(case.name.as_str(), status);
-            row.set_classname(name.as_str());
-            suite.add_test_case(row);
+            let differences = case.run(&world.policy, world.narrow, &world.file, &mut coverage).differences;
+            failed += usize::from(!differences.is_empty());
+            self.tell(case, &name, &differences);
+            suite.add_test_case(row(case, &name, &differences));
         }
         self.report.add_test_suite(suite);
-        self.coverage(world, &coverage, chosen.len() - failed, failed);
-        Ok(())
+        self.coverage(&world, &coverage, chosen.len() - failed, failed);
+        Ok(chosen.len())
+    }
+
+    fn tell(&self, case: &Case, name: &str, differences: &[String]) {
+        let said = escaped(&case.name);
+        if differences.is_empty() {
+            return print(format!("{}    {said}", self.paint.good("ok")));
+        }
+        print(format!("{}  {said} ({name}:{})", self.paint.bad("FAIL"), case.line));
+        for line in differences {
+            print(format!("      {}", self.paint.difference(&escaped(line))));
+        }
     }
 
     fn coverage(&mut self, world: &World, coverage: &Coverage, passed: usize, failed: usize) {
         let file = &world.file;
-        let unused = coverage.unused(&world.policy);
+        // Of a few tests that were picked out nobody asks what they leave out.
+        let is_asked_for = self.options.filter.is_none() || self.options.min_coverage.is_some();
+        let unused = if is_asked_for { coverage.unused(&world.policy) } else { Vec::new() };
         if !unused.is_empty() {
             print("not used by any test:");
         }
-        for (line, part) in &unused {
-            print(format!("      {file}:{line}  {part}"));
+        for (line, part, right) in &unused {
+            let right = right.map_or_else(String::new, |right| format!(", its right to {}", right.as_str()));
+            print(format!("      {file}:{line}  {}{right}", escaped(&part.to_string())));
         }
         let (used, all) = coverage.rules(&world.policy);
         let percent = coverage.percent(&world.policy);
@@ -143,4 +172,15 @@ impl Run<'_> {
             self.wrong.push(format!("error: {file}: the tests use {percent} % of its rules, and {least} % are wanted"));
         }
     }
+}
+
+fn row(case: &Case, file: &str, differences: &[String]) -> TestCase {
+    let mut status = TestCaseStatus::success();
+    if !differences.is_empty() {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message("not as expected").set_description(differences.join("\n"));
+    }
+    let mut row = TestCase::new(case.name.as_str(), status);
+    row.set_classname(file);
+    row
 }

@@ -41,7 +41,12 @@ impl Surroundings {
     /// A policy in its world. The settings' issuers are those of the settings' own policy: of another file nothing is
     /// known, unless settings were named beside it.
     pub(super) fn open(&self, file: &Path) -> Result<World, Failure> {
-        let is_theirs = self.is_asked_for || is_same_file(file, self.policy_file());
+        self.open_as(file, file)
+    }
+
+    /// The same for a file that is to take the place of another.
+    pub(super) fn open_as(&self, file: &Path, other: &Path) -> Result<World, Failure> {
+        let is_theirs = self.is_asked_for || [file, other].iter().any(|file| is_same_file(file, self.policy_file()));
         let issuers = if is_theirs { self.deciding.issuers.clone() } else { Vec::new() };
         let aliases: BTreeSet<String> = issuers.iter().map(|issuer| issuer.name.clone()).collect();
         let (_, policy) = PolicyFile::open(file, &aliases).map_err(Failure::wrong)?;
@@ -51,17 +56,26 @@ impl Surroundings {
 }
 
 impl World {
+    /// All whose sessions there may be: where none is configured, those whom the policy itself names.
+    pub(super) fn vouched(&self) -> Vec<Vouching> {
+        if self.issuers.is_empty() {
+            return self.policy.aliases().into_iter().map(Vouching::unconfigured).collect();
+        }
+        self.issuers.clone()
+    }
+
     /// What sessions of this issuer say of their holders; of the first one where none is named.
     pub(super) fn vouching(&self, alias: Option<&str>) -> Result<Vouching, Failure> {
+        let issuers = self.vouched();
         let Some(alias) = alias else {
-            return Ok(self.issuers.first().cloned().unwrap_or_else(|| Vouching::unconfigured("app")));
+            return Ok(issuers.first().cloned().unwrap_or_else(|| Vouching::unconfigured("app")));
         };
-        if self.issuers.is_empty() {
+        if issuers.is_empty() {
             return Ok(Vouching::unconfigured(alias));
         }
-        self.issuers.iter().find(|issuer| issuer.name == alias).cloned().ok_or_else(|| {
-            let names: Vec<&str> = self.issuers.iter().map(|issuer| issuer.name.as_str()).collect();
-            Failure::wrong(format!("error: there is no issuer `{alias}`: the settings have {}", names.join(", ")))
+        issuers.iter().find(|issuer| issuer.name == alias).cloned().ok_or_else(|| {
+            let names: Vec<&str> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+            Failure::wrong(format!("error: there is no issuer `{alias}`: there are {}", names.join(", ")))
         })
     }
 }

@@ -1,13 +1,13 @@
 //! What of a policy some decisions have used: roles, rules, filters. Must not decide anything.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::account::{Account, RuleRef, Verdict};
 use super::value::Placeholder;
 use super::view::{View, reference};
 use super::{Policy, Role, Rule};
-use crate::chat::Facts;
+use crate::chat::{Facts, Permission, Rights};
 
 /// A part of a policy that a decision can use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,9 +22,9 @@ pub enum Part {
     Filter(String),
 }
 
-/// The parts that were used so far, each with its line.
+/// The parts that were used so far, each with its line and, of a rule, the rights that were.
 #[derive(Clone, Debug, Default)]
-pub struct Coverage(BTreeSet<(usize, Part)>);
+pub struct Coverage(BTreeMap<(usize, Part), Rights>);
 
 impl Coverage {
     /// Notes what `policy` used to come to this account.
@@ -32,7 +32,7 @@ impl Coverage {
         let (roles, _) = policy.roles_of(facts);
         let view = View::new(policy, facts, &roles);
         for role in roles.iter().filter_map(|role| policy.role(*role)) {
-            self.0.insert((role.line, Part::Role(role.name.clone())));
+            self.used((role.line, Part::Role(role.name.clone())), Rights::NONE);
         }
         for right in &account.rights {
             let name = view.split(right.channel.as_str());
@@ -42,19 +42,25 @@ impl Coverage {
                 Verdict::NoRule => Vec::new(),
             };
             for (role, rule) in used {
-                self.0.insert((rule.line, part_of(role, rule, !right.is_allowed())));
+                let part = part_of(role, rule, !right.is_allowed());
+                self.used((rule.line, part), Rights::NONE.with(right.permission));
                 let filters = rule.pattern.placeholders().filter(|index| !view.values(*index).fitting.is_empty());
                 let filters = filters.filter_map(|index| policy.placeholders.get(index));
-                self.0.extend(filters_in(filters).map(|filter| (rule.line, filter)));
+                filters_in(filters).for_each(|filter| self.used((rule.line, filter), Rights::NONE));
             }
         }
         if account.member_id.as_ref().is_some_and(|member| !member.is_guest()) {
-            self.0.extend(policy.member_filters());
+            policy.member_filters().for_each(|filter| self.used(filter, Rights::NONE));
         }
         if let Ok(terms) = &account.outcome {
             let filled = policy.state_filters().filter(|(key, _)| terms.state.contains_key(*key));
-            self.0.extend(filled.map(|(_, filter)| filter));
+            filled.for_each(|(_, filter)| self.used(filter, Rights::NONE));
         }
+    }
+
+    fn used(&mut self, part: (usize, Part), rights: Rights) {
+        let known = self.0.entry(part).or_default();
+        *known = known.union(rights);
     }
 
     /// How many percent of the allow and deny rules were used, rounded down; 100 where there are none.
@@ -64,33 +70,42 @@ impl Coverage {
         (used * 100).checked_div(all).unwrap_or(100)
     }
 
-    /// How many of the allow and deny rules were used, and how many there are.
+    /// How many of the allow and deny rules were used, for whatever right, and how many there are.
     #[must_use]
     pub fn rules(&self, policy: &Policy) -> (usize, usize) {
-        let is_rule = |part: &Part| matches!(part, Part::Allow(_) | Part::Deny(_));
-        let count = |parts: &BTreeSet<(usize, Part)>| parts.iter().filter(|(_, part)| is_rule(part)).count();
-        let all = policy.parts();
-        (count(&(&self.0 & &all)), count(&all))
+        let all: Vec<_> = policy.parts().into_keys().filter(|(_, part)| part.is_rule()).collect();
+        (all.iter().filter(|part| self.0.contains_key(part)).count(), all.len())
     }
 
-    /// What was never used, each with its line in the file, in its order.
+    /// What was never used, each with its line in the file, in its order; of a rule that was, the right that never was.
     #[must_use]
-    pub fn unused(&self, policy: &Policy) -> Vec<(usize, Part)> {
-        (&policy.parts() - &self.0).into_iter().collect()
+    pub fn unused(&self, policy: &Policy) -> Vec<(usize, Part, Option<Permission>)> {
+        let mut unused = Vec::new();
+        for ((line, part), rights) in policy.parts() {
+            match self.0.get(&(line, part.clone())) {
+                None => unused.push((line, part, None)),
+                Some(used) => {
+                    let left = rights.minus(*used).permissions();
+                    unused.extend(left.map(|permission| (line, part.clone(), Some(permission))));
+                }
+            }
+        }
+        unused
     }
 }
 
 impl Policy {
-    fn parts(&self) -> BTreeSet<(usize, Part)> {
-        let mut parts: BTreeSet<_> = self.state_filters().map(|(_, filter)| filter).collect();
-        parts.extend(self.member_filters());
+    /// Every part that a decision can use, of a rule with its rights.
+    fn parts(&self) -> BTreeMap<(usize, Part), Rights> {
+        let filters = self.state_filters().map(|(_, filter)| filter).chain(self.member_filters());
+        let mut parts: BTreeMap<_, _> = filters.map(|filter| (filter, Rights::NONE)).collect();
         for role in &self.roles {
-            parts.insert((role.line, Part::Role(role.name.clone())));
+            parts.insert((role.line, Part::Role(role.name.clone())), Rights::NONE);
             for (rules, is_deny) in [(&role.allow, false), (&role.deny, true)] {
                 for rule in rules.iter() {
-                    parts.insert((rule.line, part_of(role, rule, is_deny)));
+                    parts.insert((rule.line, part_of(role, rule, is_deny)), rule.rights);
                     let placeholders = rule.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
-                    parts.extend(filters_in(placeholders).map(|filter| (rule.line, filter)));
+                    parts.extend(filters_in(placeholders).map(|filter| ((rule.line, filter), Rights::NONE)));
                 }
             }
         }
@@ -117,6 +132,12 @@ fn part_of(role: &Role, rule: &Rule, is_deny: bool) -> Part {
 
 fn filters_in<'a>(placeholders: impl Iterator<Item = &'a Placeholder>) -> impl Iterator<Item = Part> {
     placeholders.filter(|placeholder| placeholder.is_filtered()).map(|it| Part::Filter(it.to_string()))
+}
+
+impl Part {
+    fn is_rule(&self) -> bool {
+        matches!(self, Self::Allow(_) | Self::Deny(_))
+    }
 }
 
 impl std::fmt::Display for Part {

@@ -173,6 +173,12 @@ impl Policy {
         self.claimed.keys().map(String::as_str).collect()
     }
 
+    /// The issuers' aliases that roles name, sorted.
+    #[must_use]
+    pub fn aliases(&self) -> BTreeSet<&str> {
+        self.roles.iter().filter_map(|role| role.issuers.as_ref()).flatten().map(String::as_str).collect()
+    }
+
     /// `[ttl]`: default, max, min.
     #[must_use]
     pub fn ttl_bounds(&self) -> (Ttl, Ttl, Ttl) {

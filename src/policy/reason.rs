@@ -65,6 +65,42 @@ impl Policy {
         }
     }
 
+    /// Why a session has nothing by name, as far as its roles and claims tell.
+    #[must_use]
+    pub fn why_nothing(&self, facts: &Facts, file: &str) -> Vec<String> {
+        let (roles, ignored) = self.roles_of(facts);
+        let mut why = Vec::new();
+        let names = self.names_of(&roles);
+        if names.is_empty() {
+            why.push("the session has no role".to_owned());
+        } else {
+            why.push(format!("the session has the roles {}", names.join(", ")));
+        }
+        if !ignored.is_empty() {
+            let names: Vec<String> = ignored.iter().take(MOST_SHOWN).map(|name| quoted(name)).collect();
+            let more = if ignored.len() > MOST_SHOWN { ", …" } else { "" };
+            why.push(format!("it claims {}{more}, which counts for nothing", names.join(", ")));
+        }
+        let view = View::new(self, facts, &roles);
+        let lacking = view.allows().filter_map(|(role, rule)| {
+            let placeholders = rule.pattern.placeholders().filter(|index| view.values(*index).fitting.is_empty());
+            let mut placeholders = placeholders.filter_map(|index| self.placeholders.get(index));
+            let placeholder = placeholders.next()?;
+            let lack = lack(placeholder, facts, self.separator)?;
+            Some(format!("{} cannot be filled in: {placeholder}: {lack}", reference(role, rule).within(file)))
+        });
+        why.extend(lacking.take(MOST_SHOWN));
+        let wildcards = view.allows().filter(|(_, rule)| !rule.pattern.is_concrete());
+        let wildcards = wildcards.map(|(role, rule)| {
+            format!(
+                "{} is granted to who asks by name alone: a wildcard is never listed",
+                reference(role, rule).within(file)
+            )
+        });
+        why.extend(wildcards.take(MOST_SHOWN));
+        why
+    }
+
     fn rule(&self, by: &RuleRef, is_deny: bool) -> Option<&Rule> {
         let role = self.roles.iter().find(|role| role.name == by.role)?;
         let rules = if is_deny { &role.deny } else { &role.allow };

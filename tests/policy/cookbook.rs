@@ -32,8 +32,9 @@ fn recipe(name: &str) -> String {
     std::fs::read_to_string(directory().join(format!("{name}.toml"))).unwrap()
 }
 
-/// A recipe's first comment, and the rest of it.
+/// A recipe's first comment, below the line for editors, and the rest of it.
 fn parted(recipe: &str) -> (&str, &str) {
+    let recipe = recipe.strip_prefix("#:schema ../schema/policy.json\n").unwrap();
     recipe.split_at(recipe.find("version = 1\n").unwrap())
 }
 

@@ -104,6 +104,9 @@ impl Words {
         }
         if label == "rights" {
             self.line(label, "none by name");
+            for why in world.policy.why_nothing(&explained.question.facts, &world.file) {
+                self.line(SAME, escaped(&why));
+            }
         }
     }
 
