@@ -14,6 +14,7 @@ use super::world::{Surroundings, World};
 use super::{Failure, print};
 use crate::api::Problem;
 use crate::chat::{Ask, Fault};
+use crate::ops::log;
 use crate::policy::{Account, Overview, Rehearsal};
 use crate::settings::Environment;
 
@@ -59,7 +60,8 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let question = Question::gather(options, &world, environment)?;
     let explained = Explained::of(question, &world)?;
     if options.json {
-        print(format!("{:#}", json::document(&explained, &world)));
+        let text = format!("{:#}", json::document(&explained, &world));
+        text.lines().for_each(|line| print(log::visible(line)));
     } else {
         print(words::text(&explained, &world).trim_end());
     }

@@ -9,7 +9,8 @@ use super::super::serve::open_verifier;
 use super::super::{Failure, block_on, decisions, input};
 use super::{Options, World};
 use crate::chat::{Ask, Draft, Facts, Object, Timestamp, causes, json};
-use crate::ops::{Recorded, clock};
+use crate::ops::{Recorded, clock, log};
+use crate::schema::quoted;
 use crate::session::unverified_facts;
 use crate::settings::{Environment, load_issuers};
 
@@ -65,18 +66,17 @@ impl Question {
         let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
         let Some(event) = events.into_iter().rev().find(|event| is_it(&event)) else {
             let file = file.display();
-            return Err(Failure::failed(format!(
-                "{file} has no audit event of the request {}",
-                crate::schema::quoted(id)
-            )));
+            return Err(Failure::failed(format!("{file} has no audit event of the request {}", quoted(id))));
         };
         let missing = decisions::missing_claims(&world.policy, &event);
         if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
+            let claims: Vec<_> = missing.iter().map(|claim| quoted(claim)).collect();
             let why = format!(
-                "this cannot be explained by {}: it reads {}, which another policy was in force without (sha256 {})",
+                "{} cannot decide this again: it reads {}, which the event does not hold, as another policy was in force \
+                 (sha256 {})",
                 world.file,
-                missing.join(", "),
-                event.policy_sha256
+                claims.join(", "),
+                log::visible(&event.policy_sha256)
             );
             return Err(Failure::failed(why));
         }
