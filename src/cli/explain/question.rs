@@ -40,6 +40,7 @@ impl Question {
         if let (Some(id), Some(file)) = (&options.request_id, &options.decisions) {
             return Self::recorded(id, file, world);
         }
+        refuse_two_inputs(options)?;
         let now = clock::now();
         let facts = if options.guest {
             Facts::guest(Uuid::new_v4())
@@ -90,6 +91,18 @@ impl Question {
 pub(super) fn draft(body: &[u8]) -> Result<Draft, Failure> {
     Draft::read(body)
         .map_err(|why| Failure::wrong(format!("error: --ask: the request body is not one JSON document: {why}")))
+}
+
+/// Standard input can be read once: whoever came second would find it empty, and no claims or no request are something else.
+fn refuse_two_inputs(options: &Options) -> Result<(), Failure> {
+    let files = [("--claims", &options.claims), ("--session", &options.session), ("--ask", &options.ask)];
+    let piped = files.into_iter().filter(|(_, file)| file.as_deref() == Some(Path::new("-")));
+    match piped.map(|(option, _)| option).collect::<Vec<_>>().as_slice() {
+        [one, other, ..] => Err(Failure::Usage(format!(
+            "error: {one} and {other} cannot both be standard input: name a file for one of them"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn claimed(options: &Options, world: &World) -> Result<Facts, Failure> {
