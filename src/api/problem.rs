@@ -75,9 +75,10 @@ impl Problem {
         self.code
     }
 
-    /// The codes of the faults that it lists.
-    pub fn fault_codes(&self) -> impl Iterator<Item = &'static str> {
-        self.errors.iter().map(|fault| fault.code.about().0)
+    /// The faults that it lists.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.errors
     }
 
     pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {

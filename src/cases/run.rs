@@ -73,5 +73,5 @@ fn owned((name, value): (&String, &Value)) -> (String, Value) {
 
 fn codes(problem: impl Into<Problem>) -> (&'static str, Vec<&'static str>) {
     let problem = problem.into();
-    (problem.code().as_str(), problem.fault_codes().collect())
+    (problem.code().as_str(), problem.faults().iter().map(|fault| fault.code.about().0).collect())
 }

@@ -19,7 +19,7 @@ pub(super) fn document(explained: &Explained, world: &World) -> Value {
         "decision": explained.decision(),
         "problem": explained.problem.as_ref().map(|problem| problem.code().as_str()),
         "reason": explained.problem.as_ref().and_then(crate::api::Problem::cause),
-        "errors": explained.faults,
+        "errors": explained.faults(),
         "policy": {"file": world.file, "sha256": policy.sha256()},
         "decided_for": clock::rfc3339_millis(explained.question.now),
         "roles": policy.roles_of_session(facts),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::serve::open_verifier;
 use super::super::{Failure, block_on, decisions, input};
 use super::{Options, World};
-use crate::chat::{Ask, Draft, Facts, Object, Timestamp, causes, json};
+use crate::chat::{Ask, Facts, Object, Timestamp, causes, json};
 use crate::ops::{Recorded, clock, log};
 use crate::schema::quoted;
 use crate::session::unverified_facts;
@@ -27,7 +27,6 @@ pub(super) struct Question {
 }
 
 /// What is asked for.
-#[derive(Clone)]
 pub(super) enum Asked {
     /// A request body; empty: nothing in particular.
     Body(Vec<u8>),
@@ -54,14 +53,6 @@ impl Question {
         Ok(Self { facts, ask: Asked::Body(body), now, recorded: None })
     }
 
-    /// Whether the request names no channels, so that everything is told that may be had.
-    pub(super) fn asks_for_nothing(&self) -> bool {
-        match &self.ask {
-            Asked::Body(body) => body.is_empty(),
-            Asked::Recorded(ask) => ask.channels.is_none(),
-        }
-    }
-
     fn recorded(id: &str, file: &Path, world: &World) -> Result<Self, Failure> {
         let events = decisions::read(file)?;
         let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
@@ -85,12 +76,6 @@ impl Question {
         let (facts, ask) = (decisions::facts_of(&event), decisions::ask_of(&event));
         Ok(Self { facts, ask: Asked::Recorded(ask), now, recorded: Some(event) })
     }
-}
-
-/// A request as it was written.
-pub(super) fn draft(body: &[u8]) -> Result<Draft, Failure> {
-    Draft::read(body)
-        .map_err(|why| Failure::wrong(format!("error: --ask: the request body is not one JSON document: {why}")))
 }
 
 /// Standard input can be read once: whoever came second would find it empty, and no claims or no request are something else.

@@ -41,9 +41,11 @@ impl Words {
         let Some(problem) = &explained.problem else {
             return self.line("decision", explained.decision());
         };
-        let why = problem.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+        // Faults are told one by one.
+        let cause = problem.cause().filter(|_| explained.faults().is_empty());
+        let why = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         self.line("decision", format!("{}, {}{why}", explained.decision(), problem.code().as_str()));
-        for fault in &explained.faults {
+        for fault in explained.faults() {
             let told = format!("{} {}: {}", fault.pointer, fault.code.about().0, fault.detail);
             self.line(SAME, told);
         }
