@@ -65,7 +65,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     } else {
         print(words::text(&explained, &world).trim_end());
     }
-    if explained.is_denied() { Err(Failure::Denied) } else { Ok(()) }
+    if explained.problem.is_some() { Err(Failure::Denied) } else { Ok(()) }
 }
 
 /// What was asked, and what came of it.
@@ -93,12 +93,6 @@ impl Explained {
     /// What is wrong with the request, as the client is told.
     fn faults(&self) -> &[Fault] {
         self.problem.as_ref().map(Problem::faults).unwrap_or_default()
-    }
-
-    /// Whether nothing may be had at all.
-    fn is_denied(&self) -> bool {
-        let has_patterns = self.overview.as_ref().is_some_and(|overview| !overview.patterns.is_empty());
-        self.problem.is_some() && !has_patterns
     }
 
     /// `granted`, `narrowed` or `denied`.
