@@ -60,6 +60,15 @@ impl Question {
             let file = file.display();
             return Err(Failure::failed(format!("{file} has no audit event of the request {}", quoted(id))));
         };
+        let facts = decisions::facts_of(&event);
+        // Who is no member is refused for that alone; of everybody else the request matters, which was never read.
+        if event.decision_id.is_none() && world.policy.member(&facts).is_ok() {
+            let code = log::visible(event.code.as_deref().unwrap_or(&event.outcome));
+            return Err(Failure::failed(format!(
+                "nothing was decided of the request {}: it ended with `{code}` before",
+                quoted(id)
+            )));
+        }
         let missing = decisions::missing_claims(&world.policy, &event);
         if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
             let claims: Vec<_> = missing.iter().map(|claim| quoted(claim)).collect();
@@ -73,8 +82,7 @@ impl Question {
             return Err(Failure::failed(why));
         }
         let now = event.decided_at.unwrap_or_else(clock::now);
-        let (facts, ask) = (decisions::facts_of(&event), decisions::ask_of(&event));
-        Ok(Self { facts, ask: Asked::Recorded(ask), now, recorded: Some(event) })
+        Ok(Self { facts, ask: Asked::Recorded(decisions::ask_of(&event)), now, recorded: Some(event) })
     }
 }
 
