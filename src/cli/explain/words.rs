@@ -76,7 +76,13 @@ impl Words {
         let mapping = world.policy.role_mapping(facts);
         let mut label = "roles";
         for (name, roles) in &mapping.claimed {
-            let told = if roles.is_empty() { "no role of this policy: ignored".to_owned() } else { roles.join(", ") };
+            let told = match roles.as_slice() {
+                [] if world.policy.claimable().contains(name.as_str()) => {
+                    "not for this issuer's sessions: ignored".to_owned()
+                }
+                [] => "no role of this policy: ignored".to_owned(),
+                roles => roles.join(", "),
+            };
             self.line(label, format!("claimed `{name}`: {told}"));
             label = SAME;
         }
@@ -113,7 +119,7 @@ impl Words {
         let patterns = explained.overview.iter().flat_map(|overview| &overview.patterns);
         for (index, row) in patterns.enumerate() {
             let label = if index == 0 { "patterns" } else { SAME };
-            self.line(label, format!("{} {}, asked for by name", row.pattern, words(row.rights)));
+            self.line(label, format!("{} {}, where asked for by name", row.pattern, words(row.rights)));
         }
     }
 
