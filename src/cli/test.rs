@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let surroundings = Surroundings::load(&options.config, environment)?;
     let mut files = options.files.clone();
     if files.is_empty() {
-        files.push(surroundings.policy_file().to_owned());
+        files.push(options.policy.as_deref().unwrap_or_else(|| surroundings.policy_file()).to_owned());
     }
     let mut run =
         Run { options, paint: Paint::of_output(environment), report: Report::new("usher"), wrong: Vec::new() };
@@ -58,24 +58,23 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     if run.wrong.is_empty() { Ok(()) } else { Err(Failure::Wrong(run.wrong.join("\n"))) }
 }
 
-/// The policy and the tests that a named file stands for.
+/// The policy and the tests that a named file stands for; `policy` holds instead of the one beside the tests.
 fn pair(file: &Path, policy: Option<&Path>) -> Result<(PathBuf, PathBuf), Failure> {
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let beside = |name: String| file.with_file_name(name);
-    if let Some(policy) = policy {
-        return Ok((policy.to_owned(), file.to_owned()));
-    }
+    let or = |beside: PathBuf| policy.map_or(beside, Path::to_owned);
     if let Some(stem) = name.strip_suffix(TESTS) {
-        return Ok((beside(format!("{stem}.toml")), file.to_owned()));
+        return Ok((or(beside(format!("{stem}.toml"))), file.to_owned()));
     }
     // Whatever else it is called, it is a file of tests if there are tests in it.
-    let is_tests = input::text("the file", file).is_ok_and(|text| text.lines().any(|line| line.trim() == "[[test]]"));
-    if is_tests {
-        return Ok((beside("policy.toml".to_owned()), file.to_owned()));
+    let begins_one = |line: &str| line.trim_start().starts_with("[[test]]");
+    if input::text("the file", file).is_ok_and(|text| text.lines().any(begins_one)) {
+        return Ok((or(beside("policy.toml".to_owned())), file.to_owned()));
     }
-    match name.strip_suffix(".toml") {
-        Some(stem) => Ok((file.to_owned(), beside(format!("{stem}{TESTS}")))),
-        None => Err(Failure::wrong(format!("error: {} is no file of tests: it should end in {TESTS}", file.display()))),
+    match (name.strip_suffix(".toml"), policy) {
+        (Some(stem), _) => Ok((or(file.to_owned()), beside(format!("{stem}{TESTS}")))),
+        (None, Some(policy)) => Ok((policy.to_owned(), file.to_owned())),
+        _ => Err(Failure::wrong(format!("error: {} is no file of tests: it should end in {TESTS}", file.display()))),
     }
 }
 
