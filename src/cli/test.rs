@@ -42,12 +42,18 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     if files.is_empty() {
         files.push(options.policy.as_deref().unwrap_or_else(|| surroundings.policy_file()).to_owned());
     }
-    let mut run =
-        Run { options, paint: Paint::of_output(environment), report: Report::new("usher"), wrong: Vec::new() };
+    let paint = Paint::of_output(environment);
+    let mut run = Run { options, paint, report: Report::new("usher"), chosen: 0, wrong: Vec::new() };
     for file in &files {
-        let (policy, tests) = pair(file, options.policy.as_deref())?;
-        let world = surroundings.open(&policy)?;
-        run.file(&world, &tests)?;
+        // One that is wrong does not keep the others from being run.
+        match run.file(file, &surroundings) {
+            Err(Failure::Wrong(why)) => run.wrong.push(why),
+            other => other?,
+        }
+    }
+    if run.chosen == 0 && run.wrong.is_empty() {
+        let wanted = options.filter.as_deref().unwrap_or_default();
+        run.wrong.push(format!("error: no test's name holds \"{wanted}\""));
     }
     if let Some(path) = &options.junit {
         let text =
@@ -82,18 +88,23 @@ struct Run<'a> {
     options: &'a Options,
     paint: Paint,
     report: Report,
+    /// How many tests were run.
+    chosen: usize,
     /// Why the whole run is no success.
     wrong: Vec<String>,
 }
 
 impl Run<'_> {
-    fn file(&mut self, world: &World, path: &Path) -> Result<(), Failure> {
+    fn file(&mut self, file: &Path, surroundings: &Surroundings) -> Result<(), Failure> {
+        let (policy, path) = pair(file, self.options.policy.as_deref())?;
+        let world = surroundings.open(&policy)?;
         let name = path.display().to_string();
-        let cases = Cases::read(&name, &input::text("the tests", path)?, &world.issuers).map_err(Failure::wrong)?;
+        let cases = Cases::read(&name, &input::text("the tests", &path)?, &world.issuers).map_err(Failure::wrong)?;
         let wanted = self.options.filter.as_deref().unwrap_or_default();
         let chosen: Vec<_> = cases.list.iter().filter(|case| case.name.contains(wanted)).collect();
+        self.chosen += chosen.len();
         if chosen.is_empty() {
-            return Err(Failure::wrong(format!("error: {name}: no test's name holds \"{wanted}\"")));
+            return Ok(());
         }
         print(&name);
         let mut suite = TestSuite::new(name.as_str());
@@ -118,7 +129,7 @@ impl Run<'_> {
             suite.add_test_case(row);
         }
         self.report.add_test_suite(suite);
-        self.coverage(world, &coverage, chosen.len() - failed, failed);
+        self.coverage(&world, &coverage, chosen.len() - failed, failed);
         Ok(())
     }
 
