@@ -8,6 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, input, print};
 use crate::cases::Cases;
+use crate::ops::log;
 use crate::policy::Coverage;
 use crate::settings::Environment;
 
@@ -84,6 +85,11 @@ fn pair(file: &Path, policy: Option<&Path>) -> Result<(PathBuf, PathBuf), Failur
     }
 }
 
+/// A text as a terminal may have it, and XML 1.0 (§2.2).
+fn shown(text: &str) -> String {
+    log::visible(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
 struct Run<'a> {
     options: &'a Options,
     paint: Paint,
@@ -106,26 +112,27 @@ impl Run<'_> {
         if chosen.is_empty() {
             return Ok(());
         }
-        print(&name);
-        let mut suite = TestSuite::new(name.as_str());
+        print(shown(&name));
+        let mut suite = TestSuite::new(shown(&name));
         let mut coverage = Coverage::default();
         let mut failed = 0;
         for case in &chosen {
             let ran = case.run(&world.policy, world.narrow, &world.file, &mut coverage);
             let mut status = TestCaseStatus::success();
             if ran.differences.is_empty() {
-                print(format!("{}    {}", self.paint.good("ok"), case.name));
+                print(format!("{}    {}", self.paint.good("ok"), shown(&case.name)));
             } else {
                 failed += 1;
-                print(format!("{}  {} ({name}:{})", self.paint.bad("FAIL"), case.name, case.line));
-                for line in &ran.differences {
+                print(format!("{}  {} ({}:{})", self.paint.bad("FAIL"), shown(&case.name), shown(&name), case.line));
+                let lines: Vec<String> = ran.differences.iter().map(|line| shown(line)).collect();
+                for line in &lines {
                     print(format!("      {}", self.paint.difference(line)));
                 }
                 status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                status.set_message("not as expected").set_description(ran.differences.join("\n"));
+                status.set_message("not as expected").set_description(lines.join("\n"));
             }
-            let mut row = TestCase::new(case.name.as_str(), status);
-            row.set_classname(name.as_str());
+            let mut row = TestCase::new(shown(&case.name), status);
+            row.set_classname(shown(&name));
             suite.add_test_case(row);
         }
         self.report.add_test_suite(suite);
@@ -140,7 +147,7 @@ impl Run<'_> {
             print("not used by any test:");
         }
         for (line, part) in &unused {
-            print(format!("      {file}:{line}  {part}"));
+            print(shown(&format!("      {file}:{line}  {part}")));
         }
         let (used, all) = coverage.rules(&world.policy);
         let percent = coverage.percent(&world.policy);
