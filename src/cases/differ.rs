@@ -113,8 +113,7 @@ impl Differ<'_> {
                 Value::Object(state.clone()).to_string()
             });
         }
-        let member = self.came.account.as_ref().and_then(|account| account.member_id.as_ref());
-        let member = member.map(|member| member.as_str().to_owned());
+        let member = self.came.member.as_ref().map(|member| member.as_str().to_owned());
         self.differ("member_id", expect.member_id.as_ref(), member.as_ref(), |id: &String| id.clone());
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Case, Whose, differ};
 use crate::api::Problem;
-use crate::chat::{Draft, Facts, Object, Timestamp};
+use crate::chat::{Draft, Facts, MemberId, Object, Timestamp};
 use crate::policy::{Account, Coverage, Policy, Rehearsal};
 use crate::session::unverified_facts;
 
@@ -23,6 +23,8 @@ pub struct Ran {
 /// What came of a request, as far as tests look.
 pub(super) struct Came {
     pub(super) facts: Facts,
+    /// Who asks, where that can be said, refused or not.
+    pub(super) member: Option<MemberId>,
     pub(super) account: Option<Account>,
     /// The problem's code, and those of its faults.
     pub(super) problem: Option<(&'static str, Vec<&'static str>)>,
@@ -40,15 +42,16 @@ impl Case {
         let Ok(draft) = Draft::read(body.as_bytes()) else {
             return Ran { differences: vec!["the request is no JSON".to_owned()] };
         };
-        let came = match policy.rehearse(&facts, draft, narrow, NOW) {
-            Rehearsal::Refused(denial) => Came { facts, account: None, problem: Some(codes(denial)) },
-            Rehearsal::Faulty(faults) => Came { facts, account: None, problem: Some(codes(faults)) },
+        let (account, problem) = match policy.rehearse(&facts, draft, narrow, NOW) {
+            Rehearsal::Refused(denial) => (None, Some(codes(denial))),
+            Rehearsal::Faulty(faults) => (None, Some(codes(faults))),
             Rehearsal::Decided { account, .. } => {
                 coverage.note(policy, &facts, &account);
                 let problem = account.outcome.clone().err().map(codes);
-                Came { facts, account: Some(*account), problem }
+                (Some(*account), problem)
             }
         };
+        let came = Came { member: policy.member_id(&facts).ok(), facts, account, problem };
         Ran { differences: differ::differences(&self.expect, &came, policy, file) }
     }
 
