@@ -26,6 +26,8 @@ struct Differ<'a> {
     lines: Vec<String>,
 }
 
+const DENIED: &str = "denied";
+
 type ByRight<'a> = BTreeSet<(&'a ChannelName, Permission)>;
 
 impl Differ<'_> {
@@ -70,9 +72,10 @@ impl Differ<'_> {
             self.compare("granted", wanted, &each(&terms.channels).collect(), account);
         }
         if let Some(wanted) = &expect.denied {
-            let refused: BTreeMap<ChannelName, Rights> =
-                account.refused().into_iter().map(|row| (row.channel, row.rights)).collect();
-            self.compare("denied", wanted, &each(&refused).collect(), account);
+            // As a client is told: who names nothing is refused nothing.
+            let rows = if self.came.names_nothing { Vec::new() } else { account.refused() };
+            let refused: BTreeMap<_, _> = rows.into_iter().map(|row| (row.channel, row.rights)).collect();
+            self.compare(DENIED, wanted, &each(&refused).collect(), account);
         }
     }
 
@@ -81,7 +84,12 @@ impl Differ<'_> {
         for (channel, permission) in wanted.symmetric_difference(came) {
             let sign = if wanted.contains(&(*channel, *permission)) { "-" } else { "+" };
             let right = account.rights.iter().find(|it| it.channel == **channel && it.permission == *permission);
-            let why = right.map_or_else(|| "it was not asked for".to_owned(), |right| self.why(right));
+            let why = match right {
+                _ if self.came.names_nothing && what == DENIED => "no channel was asked for by name".to_owned(),
+                Some(right) => self.why(right),
+                None if self.came.names_nothing => "no rule grants it by a concrete name".to_owned(),
+                None => "it was not asked for".to_owned(),
+            };
             self.lines.push(format!("{sign} {what} {}: {why}", line(channel, *permission)));
         }
     }

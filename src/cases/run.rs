@@ -25,6 +25,8 @@ pub(super) struct Came {
     pub(super) facts: Facts,
     /// Who asks, where that can be said, refused or not.
     pub(super) member: Option<MemberId>,
+    /// Whether the request names no channels.
+    pub(super) names_nothing: bool,
     pub(super) account: Option<Account>,
     /// The problem's code, and those of its faults.
     pub(super) problem: Option<(&'static str, Vec<&'static str>)>,
@@ -42,6 +44,7 @@ impl Case {
         let Ok(draft) = Draft::read(body.as_bytes()) else {
             return Ran { differences: vec!["the request is no JSON".to_owned()] };
         };
+        let names_nothing = !self.ask.contains_key("channels");
         let (account, problem) = match policy.rehearse(&facts, draft, narrow, NOW) {
             Rehearsal::Refused(denial) => (None, Some(codes(denial))),
             Rehearsal::Faulty(faults) => (None, Some(codes(faults))),
@@ -51,7 +54,7 @@ impl Case {
                 (Some(*account), problem)
             }
         };
-        let came = Came { member: policy.member_id(&facts).ok(), facts, account, problem };
+        let came = Came { member: policy.member_id(&facts).ok(), facts, names_nothing, account, problem };
         Ran { differences: differ::differences(&self.expect, &came, policy, file) }
     }
 
