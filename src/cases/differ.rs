@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Expect;
 use super::run::Came;
+use crate::api::Problem;
 use crate::chat::{ChannelName, Object, Permission, Rights};
 use crate::policy::{Account, Policy, Right};
 
@@ -33,7 +34,7 @@ type ByRight<'a> = BTreeSet<(&'a ChannelName, Permission)>;
 impl Differ<'_> {
     fn problem(&mut self, expect: &Expect) {
         match (&expect.problem, &self.came.problem) {
-            (Some(wanted), Some((code, faults))) if code == wanted || faults.contains(&wanted.as_str()) => {}
+            (Some(wanted), Some(problem)) if is_called(problem, wanted) => {}
             (Some(wanted), Some(_)) => {
                 self.lines.push(format!("- problem {wanted}"));
                 self.came_problem();
@@ -54,9 +55,9 @@ impl Differ<'_> {
     }
 
     fn came_problem(&mut self) {
-        if let Some((code, faults)) = &self.came.problem {
-            let more = if faults.is_empty() { String::new() } else { format!(" ({})", faults.join(", ")) };
-            self.lines.push(format!("+ problem {code}{more}"));
+        if let Some(problem) = &self.came.problem {
+            let why = problem.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            self.lines.push(format!("+ problem {}{why}", problem.code().as_str()));
         }
     }
 
@@ -137,6 +138,11 @@ impl Expect {
     fn expects_grant(&self) -> bool {
         self.grant.is_some() || self.ttl.is_some() || self.ttl_limited_by.is_some() || self.state.is_some()
     }
+}
+
+/// Whether it is the problem of this code, or lists a fault of this code.
+fn is_called(problem: &Problem, code: &str) -> bool {
+    problem.code().as_str() == code || problem.faults().iter().any(|fault| fault.code.about().0 == code)
 }
 
 fn each(channels: &BTreeMap<ChannelName, Rights>) -> impl Iterator<Item = (&ChannelName, Permission)> {

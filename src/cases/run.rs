@@ -28,8 +28,7 @@ pub(super) struct Came {
     /// Whether the request names no channels.
     pub(super) names_nothing: bool,
     pub(super) account: Option<Account>,
-    /// The problem's code, and those of its faults.
-    pub(super) problem: Option<(&'static str, Vec<&'static str>)>,
+    pub(super) problem: Option<Problem>,
 }
 
 impl Case {
@@ -46,11 +45,11 @@ impl Case {
         };
         let names_nothing = !self.ask.contains_key("channels");
         let (account, problem) = match policy.rehearse(&facts, draft, narrow, NOW) {
-            Rehearsal::Refused(denial) => (None, Some(codes(denial))),
-            Rehearsal::Faulty(faults) => (None, Some(codes(faults))),
+            Rehearsal::Refused(denial) => (None, Some(Problem::from(denial))),
+            Rehearsal::Faulty(faults) => (None, Some(Problem::from(faults))),
             Rehearsal::Decided { account, .. } => {
                 coverage.note(policy, &facts, &account);
-                let problem = account.outcome.clone().err().map(codes);
+                let problem = account.outcome.clone().err().map(Problem::from);
                 (Some(*account), problem)
             }
         };
@@ -75,9 +74,4 @@ impl Case {
 
 fn owned((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
-}
-
-fn codes(problem: impl Into<Problem>) -> (&'static str, Vec<&'static str>) {
-    let problem = problem.into();
-    (problem.code().as_str(), problem.faults().iter().map(|fault| fault.code.about().0).collect())
 }
