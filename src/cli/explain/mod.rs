@@ -34,13 +34,13 @@ pub(super) struct Options {
     #[arg(long, value_name = "ID", requires = "decisions", conflicts_with_all = ["ask", "issuer"])]
     request_id: Option<String>,
     /// A file of audit events: usher's log
-    #[arg(long, value_name = "FILE", requires = "request_id")]
+    #[arg(long, value_name = "FILE", requires = "request_id", conflicts_with_all = ["claims", "guest", "session"])]
     decisions: Option<PathBuf>,
     /// A file with a request body as JSON (-: standard input); without it, everything that the session may have
     #[arg(long, value_name = "FILE")]
     ask: Option<PathBuf>,
     /// The alias of the issuer whose claims they are; the only or first one
-    #[arg(long, value_name = "NAME", requires = "claims")]
+    #[arg(long, value_name = "NAME", requires = "claims", conflicts_with_all = ["guest", "session"])]
     issuer: Option<String>,
     /// The policy, instead of the settings' own
     #[arg(long, value_name = "FILE")]
