@@ -845,6 +845,45 @@ fn an_event_is_found_among_other_lines_and_the_last_of_an_id_counts() {
     assert!(stderr.contains("usher.log has no audit event of the request `r3`"), "{stderr}");
 }
 
+/// A log is as long as it is, and of what is cut off nobody would know.
+#[test]
+fn a_long_log_is_read_to_its_end_and_claims_that_are_too_long_are_refused() {
+    let place = place();
+    let mut log = format!("{}\n", event(&json!({"reason": "x".repeat(1_000)}))).repeat(12_000);
+    assert!(log.len() > 17 << 20);
+    log += &event(&json!({"request_id": "the last"})).to_string();
+    place.write("usher.log", log.as_bytes());
+    place.write("claims.json", format!("{{\"sub\": \"a\"}}{}", " ".repeat(17 << 20)));
+    let given = |file: &str, arguments: &[&str], piped: bool| {
+        let mut command = place.command(&[&["explain", "--policy", "policy.toml"], arguments].concat());
+        let last = if piped { "-" } else { file };
+        run(command.arg(last).stdin(File::open(place.path().join(file)).unwrap()))
+    };
+    for piped in [true, false] {
+        let (code, stdout, stderr) = given("usher.log", &["--request-id", "the last", "--decisions"], piped);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        let (code, stdout, stderr) = given("claims.json", &["--claims"], piped);
+        assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+        assert!(stderr.contains("it has over 16 MiB"), "{stderr}");
+    }
+}
+
+/// As `--claims <(jq …)` gives it.
+#[test]
+fn a_pipe_is_read_as_a_file_is() {
+    let place = place();
+    let mut command = std::process::Command::new("mkfifo");
+    assert!(command.arg(place.path().join("pipe")).status().unwrap().success());
+    let path = place.path().join("pipe");
+    let writer = std::thread::spawn(move || std::fs::write(path, "{\"sub\": \"alice\"}"));
+    let (code, stdout, stderr) = explain(&place, &["--claims", "pipe"]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.contains("member    alice"), "{stdout}");
+    writer.join().unwrap().unwrap();
+    let (code, _, stderr) = explain(&place, &["--claims", "."]);
+    assert!(code == 3 && stderr.contains("--claims . cannot be read"), "{stderr}");
+}
+
 #[test]
 fn a_log_that_holds_no_event_or_a_spoilt_one_says_so() {
     for log in ["", "not JSON\n", "{\"level\":\"INFO\"}\n", "[1]\n\"audit\"\n"] {
