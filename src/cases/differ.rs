@@ -30,6 +30,9 @@ struct Differ<'a> {
     told: BTreeSet<(ChannelName, Permission)>,
 }
 
+/// How many faults of a request are told.
+const MOST_FAULTS: usize = 10;
+
 type ByRight<'a> = BTreeSet<(&'a ChannelName, Permission)>;
 
 impl Differ<'_> {
@@ -57,9 +60,10 @@ impl Differ<'_> {
 
     fn came_problem(&mut self, problem: &Problem) {
         self.lines.push(format!("+ problem {}", problem.code().as_str()));
-        for fault in problem.faults() {
-            self.lines.push(format!("    {} at {}: {}", fault.code.about().0, quoted(&fault.pointer), fault.detail));
-        }
+        let faults = problem.faults().iter().take(MOST_FAULTS);
+        self.lines.extend(
+            faults.map(|fault| format!("    {} at {}: {}", fault.code.about().0, quoted(&fault.pointer), fault.detail)),
+        );
         if problem.code() == Code::NothingGranted && !self.came.asked_by_name {
             let cause = problem.cause().filter(|_| self.came.account.as_ref().is_none_or(|it| it.member_id.is_none()));
             self.lines.extend(cause.map(|cause| format!("    {cause}")));
@@ -82,8 +86,9 @@ impl Differ<'_> {
             self.compare("granted", wanted, &each(&terms.channels).collect());
         }
         if let Some(wanted) = &expect.denied {
-            let refused: BTreeMap<ChannelName, Rights> =
-                account.refused().into_iter().map(|row| (row.channel, row.rights)).collect();
+            // Of who names nothing, what some rule lists and another denies.
+            let rows = account.refused().into_iter();
+            let refused: BTreeMap<_, _> = rows.map(|row| (row.channel, row.rights)).collect();
             self.compare("denied", wanted, &each(&refused).collect());
         }
     }
@@ -148,8 +153,7 @@ impl Differ<'_> {
                 Value::Object(state.clone()).to_string()
             });
         }
-        let member = self.came.account.as_ref().and_then(|account| account.member_id.as_ref());
-        let member = member.map(|member| member.as_str().to_owned());
+        let member = self.came.member.as_ref().map(|member| member.as_str().to_owned());
         self.differ("member_id", expect.member_id.as_ref(), member.as_ref(), |id: &String| id.clone());
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Case, Whose, differ};
 use crate::api::Problem;
-use crate::chat::{Draft, Facts, Object, Timestamp};
+use crate::chat::{Draft, Facts, MemberId, Object, Timestamp};
 use crate::policy::{Account, Coverage, Policy, Rehearsal};
 use crate::session::unverified_facts;
 
@@ -25,6 +25,8 @@ pub(super) struct Came {
     pub(super) facts: Facts,
     pub(super) account: Option<Account>,
     pub(super) problem: Option<Problem>,
+    /// Who asks, where that can be said, refused or not.
+    pub(super) member: Option<MemberId>,
     /// Whether the request named channels.
     pub(super) asked_by_name: bool,
 }
@@ -42,15 +44,16 @@ impl Case {
             return Ran { differences: vec!["the request is no JSON".to_owned()] };
         };
         let asked_by_name = self.ask.contains_key("channels");
-        let came = match policy.rehearse(&facts, draft, narrow, NOW) {
-            Rehearsal::Refused(denial) => Came { facts, account: None, problem: Some(denial.into()), asked_by_name },
-            Rehearsal::Faulty(faults) => Came { facts, account: None, problem: Some(faults.into()), asked_by_name },
+        let (account, problem) = match policy.rehearse(&facts, draft, narrow, NOW) {
+            Rehearsal::Refused(denial) => (None, Some(Problem::from(denial))),
+            Rehearsal::Faulty(faults) => (None, Some(Problem::from(faults))),
             Rehearsal::Decided { account, .. } => {
                 coverage.note(policy, &facts, &account);
                 let problem = account.outcome.clone().err().map(Problem::from);
-                Came { facts, account: Some(*account), problem, asked_by_name }
+                (Some(*account), problem)
             }
         };
+        let came = Came { member: policy.member_id(&facts).ok(), facts, asked_by_name, account, problem };
         Ran { differences: differ::differences(&self.expect, &came, policy, file) }
     }
 

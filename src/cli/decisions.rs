@@ -12,8 +12,8 @@ use crate::policy::{Policy, claims_from, is_recorded};
 /// Reads every audit event of a file, which may hold other lines of the log as well.
 pub(super) fn read(path: &Path) -> Result<Vec<Recorded>, Failure> {
     let mut events = Vec::new();
-    for (index, line) in input::text("--decisions", path)?.lines().enumerate() {
-        let read = Recorded::read(line);
+    for (index, line) in input::lines("--decisions", path)?.enumerate() {
+        let read = Recorded::read(&line?);
         let told = |why| Failure::wrong(format!("error: {}:{}: an audit event: {why}", path.display(), index + 1));
         events.extend(read.map_err(told)?);
     }

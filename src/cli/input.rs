@@ -1,24 +1,31 @@
-//! What a command is given to read: a file, or standard input.
+//! What a command is given to read: a file, a pipe, or standard input.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use super::Failure;
-use crate::files;
 
-/// The most that is read from standard input, in bytes: as of a file.
+/// The most that is read where all of it is wanted at once, in bytes: as of the service's own files.
 const MOST_INPUT: u64 = 16 << 20;
 
 /// A text from a file, or from standard input where it is called `-`. `what` names it in an error.
 pub(super) fn text(what: &str, path: &Path) -> Result<String, Failure> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().take(MOST_INPUT).read_to_string(&mut text).map(|_| text).map_err(|error| error.to_string())
-    } else {
-        let bytes = files::read(path);
-        bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()))
-    };
-    text.map_err(|why| Failure::wrong(format!("error: {what} {} cannot be read: {why}", path.display())))
+    let mut bytes = Vec::new();
+    let read = open(path).and_then(|input| input.take(MOST_INPUT + 1).read_to_end(&mut bytes));
+    let size = read.map_err(|error| unreadable(what, path, &error.to_string()))?;
+    // The beginning of a text is another text.
+    if u64::try_from(size).is_ok_and(|size| size > MOST_INPUT) {
+        return Err(unreadable(what, path, "it has over 16 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| unreadable(what, path, "it is not UTF-8"))
+}
+
+/// The same line by line, however many there are. One that is not UTF-8 is empty.
+pub(super) fn lines(what: &str, path: &Path) -> Result<impl Iterator<Item = Result<String, Failure>>, Failure> {
+    let failure = move |error: io::Error| unreadable(what, path, &error.to_string());
+    let lines = open(path).map_err(failure)?.split(b'\n');
+    Ok(lines.map(move |line| line.map(|line| String::from_utf8(line).unwrap_or_default()).map_err(failure)))
 }
 
 /// A session from the file that `--session` names; one trailing newline is dropped.
@@ -26,4 +33,12 @@ pub(super) fn session(path: &Path) -> Result<String, Failure> {
     let text = text("--session", path)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    Ok(if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(BufReader::new(File::open(path)?)) })
+}
+
+fn unreadable(what: &str, path: &Path, why: &str) -> Failure {
+    Failure::wrong(format!("error: {what} {} cannot be read: {why}", path.display()))
 }

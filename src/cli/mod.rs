@@ -72,6 +72,8 @@ enum Failure {
     Denied,
     /// Exit 3: the policy or the settings are wrong.
     Wrong(String),
+    /// Exit 64: wrong usage, of a kind that the parser of the command line does not see.
+    Usage(String),
 }
 
 /// Runs the command line and says how it ended: 0 fine, 1 it failed, 2 denied or widened, 3 the policy or the settings are wrong, 64 wrong usage.
@@ -115,6 +117,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(Failure::Wrong(text)) => {
             complain(&text);
             ExitCode::from(3)
+        }
+        Err(Failure::Usage(text)) => {
+            complain(&text);
+            ExitCode::from(64)
         }
     }
 }

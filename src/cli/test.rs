@@ -8,8 +8,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, input, print};
 use crate::cases::{Case, Cases};
+use crate::ops::log;
 use crate::policy::Coverage;
-use crate::schema::escaped;
 use crate::settings::Environment;
 
 #[derive(Args)]
@@ -91,12 +91,15 @@ fn pair(file: &Path) -> Pair {
         return (beside(format!("{stem}.toml")), file.to_owned());
     }
     // Whatever else it is called, it is a file of tests if there are tests in it.
-    let is_tests = input::text("the file", file).is_ok_and(|text| text.lines().any(|line| line.trim() == "[[test]]"));
-    if is_tests {
+    let begins_one = |line: &str| line.trim_start().starts_with("[[test]]");
+    if input::text("the file", file).is_ok_and(|text| text.lines().any(begins_one)) {
         return (beside("policy.toml".to_owned()), file.to_owned());
     }
-    let stem = name.strip_suffix(".toml").unwrap_or(name);
-    (file.to_owned(), beside(format!("{stem}{TESTS}")))
+    match name.strip_suffix(".toml") {
+        Some(stem) => (file.to_owned(), beside(format!("{stem}{TESTS}"))),
+        // Read as one, it says what is wrong.
+        None => (beside("policy.toml".to_owned()), file.to_owned()),
+    }
 }
 
 struct Run<'a> {
@@ -123,8 +126,8 @@ impl Run<'_> {
         if chosen.is_empty() {
             return Ok(0);
         }
-        print(&name);
-        let mut suite = TestSuite::new(name.as_str());
+        print(shown(&name));
+        let mut suite = TestSuite::new(shown(&name));
         let mut coverage = Coverage::default();
         let mut failed = 0;
         for case in &chosen {
@@ -139,13 +142,13 @@ impl Run<'_> {
     }
 
     fn tell(&self, case: &Case, name: &str, differences: &[String]) {
-        let said = escaped(&case.name);
+        let said = shown(&case.name);
         if differences.is_empty() {
             return print(format!("{}    {said}", self.paint.good("ok")));
         }
-        print(format!("{}  {said} ({name}:{})", self.paint.bad("FAIL"), case.line));
+        print(format!("{}  {said} ({}:{})", self.paint.bad("FAIL"), shown(name), case.line));
         for line in differences {
-            print(format!("      {}", self.paint.difference(&escaped(line))));
+            print(format!("      {}", self.paint.difference(&shown(line))));
         }
     }
 
@@ -159,7 +162,7 @@ impl Run<'_> {
         }
         for (line, part, right) in &unused {
             let right = right.map_or_else(String::new, |right| format!(", its right to {}", right.as_str()));
-            print(format!("      {file}:{line}  {}{right}", escaped(&part.to_string())));
+            print(format!("      {file}:{line}  {}{right}", shown(&part.to_string())));
         }
         let (used, all) = coverage.rules(&world.policy);
         let percent = coverage.percent(&world.policy);
@@ -178,9 +181,18 @@ fn row(case: &Case, file: &str, differences: &[String]) -> TestCase {
     let mut status = TestCaseStatus::success();
     if !differences.is_empty() {
         status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message("not as expected").set_description(differences.join("\n"));
+        status.set_message("not as expected").set_description(shown_lines(differences));
     }
-    let mut row = TestCase::new(case.name.as_str(), status);
-    row.set_classname(file);
+    let mut row = TestCase::new(shown(&case.name), status);
+    row.set_classname(shown(file));
     row
+}
+
+/// A text as a terminal may have it, and XML 1.0 (§2.2).
+fn shown(text: &str) -> String {
+    log::visible(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
+fn shown_lines(lines: &[String]) -> String {
+    lines.iter().map(|line| shown(line)).collect::<Vec<_>>().join("\n")
 }

@@ -89,17 +89,23 @@ impl Write for Escaping {
 /// The line with every invisible character as a JSON escape; its own end stays.
 fn escaped(line: &str) -> String {
     let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
-    let mut text = String::with_capacity(line.len() + 8);
-    for character in body.chars() {
+    visible(body) + end
+}
+
+/// A text with every invisible character, line ends too, as a JSON escape, so that JSON stays what it is.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
         if is_invisible(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(text, "\\u{unit:04x}");
+                let _ = write!(shown, "\\u{unit:04x}");
             }
         } else {
-            text.push(character);
+            shown.push(character);
         }
     }
-    text + end
+    shown
 }
 
 /// Whether a character is of the Unicode categories Cc, Cf, Zl or Zp.

@@ -203,8 +203,13 @@ impl Faults {
     /// Those that are told of one of these names.
     #[must_use]
     pub fn about(&self, names: &[&str]) -> Self {
-        let is_about = |fault: &&Fault| names.iter().any(|name| fault.message.starts_with(name));
-        Self { list: self.list.iter().filter(is_about).cloned().collect() }
+        self.only(|fault| names.iter().any(|name| fault.message.starts_with(name)))
+    }
+
+    /// Those of which this is true.
+    #[must_use]
+    pub fn only(&self, is_wanted: impl Fn(&Fault) -> bool) -> Self {
+        Self { list: self.list.iter().filter(|fault| is_wanted(fault)).cloned().collect() }
     }
 
     /// Whether there are so many that looking for near names for more of them helps nobody.

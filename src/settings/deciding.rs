@@ -9,7 +9,7 @@ use super::layers::Layers;
 use super::layers::{self, Environment};
 use super::raw::RawIssuer;
 use super::raw::merge;
-use crate::schema::{Faults, Place, Source};
+use crate::schema::{Fault, Faults, Place, Source};
 use crate::session::{IssuerSettings, Vouching};
 
 /// The policy's own settings, and what an issuer's sessions say of their holders.
@@ -39,6 +39,17 @@ pub fn load_issuers(files: &[PathBuf], environment: &Environment) -> Result<Vec<
     read(files, environment, issuer::read).map(|(_, issuers)| issuers)
 }
 
+/// Whether a fault is of what deciding needs, or could be: a name that is misspelt may have been meant for one of these, and
+/// by another policy, or without its issuers, nothing that is told would be true.
+fn matters(fault: &Fault) -> bool {
+    let begins = |text: &str, names: &[&str]| names.iter().any(|name| text.starts_with(name));
+    begins(
+        &fault.message,
+        &["policy.", "policy:", "session.issuers", "session:", "there is no key", "there is no setting"],
+    ) || begins(&fault.place.source.name, &["USHER__POLICY", "USHER__SESSION__ISSUERS"])
+        || fault.place.source.name == "USHER__SESSION"
+}
+
 fn read<T>(
     files: &[PathBuf],
     environment: &Environment,
@@ -49,7 +60,7 @@ fn read<T>(
     if layers.is_incomplete || layers.is_damaged {
         return Err(others);
     }
-    let mut faults = others.about(&["policy.", "session.issuers"]);
+    let mut faults = others.only(matters);
     let Ok(raw) = merge(&layers) else {
         let place = Place::whole(&Source::named("settings"));
         faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Explained, World};
-use crate::ops::clock;
+use crate::ops::{Recorded, clock};
 use crate::policy::{Right, RuleRef, TtlAccount, Verdict};
 
 /// The whole document.
@@ -19,8 +19,9 @@ pub(super) fn document(explained: &Explained, world: &World) -> Value {
         "decision": explained.decision(),
         "problem": explained.problem.as_ref().map(|problem| problem.code().as_str()),
         "reason": explained.problem.as_ref().and_then(crate::api::Problem::cause),
-        "errors": explained.faults,
+        "errors": explained.faults(),
         "policy": {"file": world.file, "sha256": policy.sha256()},
+        "recorded": explained.question.recorded.as_ref().map(recorded_of),
         "decided_for": clock::rfc3339_millis(explained.question.now),
         "roles": policy.roles_of_session(facts),
         "roles_claimed": claimed.collect::<Vec<_>>(),
@@ -36,6 +37,17 @@ pub(super) fn document(explained: &Explained, world: &World) -> Value {
         "state": terms.map(|terms| &terms.state),
         "ttl": account.and_then(|account| account.ttl).map(ttl_of),
         "upstream": terms,
+    })
+}
+
+/// What came of it then, which by another policy may be something else.
+fn recorded_of(recorded: &Recorded) -> Value {
+    json!({
+        "outcome": recorded.outcome,
+        "code": recorded.code,
+        "granted": recorded.granted,
+        "ttl": recorded.ttl,
+        "policy_sha256": recorded.policy_sha256,
     })
 }
 

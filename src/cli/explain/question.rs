@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::super::serve::open_verifier;
 use super::super::{Failure, block_on, decisions, input};
 use super::{Options, World};
-use crate::chat::{Ask, Draft, Facts, Object, Timestamp, causes, json};
-use crate::ops::{Recorded, clock};
+use crate::chat::{Ask, Facts, Object, Timestamp, causes, json};
+use crate::ops::{Recorded, clock, log};
+use crate::schema::quoted;
 use crate::session::unverified_facts;
 use crate::settings::{Environment, load_issuers};
 
@@ -26,7 +27,6 @@ pub(super) struct Question {
 }
 
 /// What is asked for.
-#[derive(Clone)]
 pub(super) enum Asked {
     /// A request body; empty: nothing in particular.
     Body(Vec<u8>),
@@ -39,6 +39,7 @@ impl Question {
         if let (Some(id), Some(file)) = (&options.request_id, &options.decisions) {
             return Self::recorded(id, file, world);
         }
+        refuse_two_inputs(options)?;
         let now = clock::now();
         let facts = if options.guest {
             Facts::guest(Uuid::new_v4())
@@ -52,44 +53,49 @@ impl Question {
         Ok(Self { facts, ask: Asked::Body(body), now, recorded: None })
     }
 
-    /// Whether the request names no channels, so that everything is told that may be had.
-    pub(super) fn asks_for_nothing(&self) -> bool {
-        match &self.ask {
-            Asked::Body(body) => body.is_empty(),
-            Asked::Recorded(ask) => ask.channels.is_none(),
-        }
-    }
-
     fn recorded(id: &str, file: &Path, world: &World) -> Result<Self, Failure> {
         let events = decisions::read(file)?;
         let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
         let Some(event) = events.into_iter().rev().find(|event| is_it(&event)) else {
             let file = file.display();
-            return Err(Failure::failed(format!(
-                "{file} has no audit event of the request {}",
-                crate::schema::quoted(id)
-            )));
+            return Err(Failure::failed(format!("{file} has no audit event of the request {}", quoted(id))));
         };
+        let facts = decisions::facts_of(&event);
+        // Who is no member is refused for that alone; of everybody else the request matters, which was never read.
+        if event.decision_id.is_none() && world.policy.member(&facts).is_ok() {
+            let code = log::visible(event.code.as_deref().unwrap_or(&event.outcome));
+            return Err(Failure::failed(format!(
+                "nothing was decided of the request {}: it ended with `{code}` before",
+                quoted(id)
+            )));
+        }
         let missing = decisions::missing_claims(&world.policy, &event);
         if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
+            let claims: Vec<_> = missing.iter().map(|claim| quoted(claim)).collect();
             let why = format!(
-                "this cannot be explained by {}: it reads {}, which another policy was in force without (sha256 {})",
+                "{} cannot decide this again: it reads {}, which the event does not hold, as another policy was in force \
+                 (sha256 {})",
                 world.file,
-                missing.join(", "),
-                event.policy_sha256
+                claims.join(", "),
+                log::visible(&event.policy_sha256)
             );
             return Err(Failure::failed(why));
         }
         let now = event.decided_at.unwrap_or_else(clock::now);
-        let (facts, ask) = (decisions::facts_of(&event), decisions::ask_of(&event));
-        Ok(Self { facts, ask: Asked::Recorded(ask), now, recorded: Some(event) })
+        Ok(Self { facts, ask: Asked::Recorded(decisions::ask_of(&event)), now, recorded: Some(event) })
     }
 }
 
-/// A request as it was written.
-pub(super) fn draft(body: &[u8]) -> Result<Draft, Failure> {
-    Draft::read(body)
-        .map_err(|why| Failure::wrong(format!("error: --ask: the request body is not one JSON document: {why}")))
+/// Standard input can be read once: whoever came second would find it empty, and no claims or no request are something else.
+fn refuse_two_inputs(options: &Options) -> Result<(), Failure> {
+    let files = [("--claims", &options.claims), ("--session", &options.session), ("--ask", &options.ask)];
+    let piped = files.into_iter().filter(|(_, file)| file.as_deref() == Some(Path::new("-")));
+    match piped.map(|(option, _)| option).collect::<Vec<_>>().as_slice() {
+        [one, other, ..] => Err(Failure::Usage(format!(
+            "error: {one} and {other} cannot both be standard input: name a file for one of them"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn claimed(options: &Options, world: &World) -> Result<Facts, Failure> {

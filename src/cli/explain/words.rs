@@ -4,9 +4,8 @@ use std::fmt::{Display, Write as _};
 
 use super::{Explained, World};
 use crate::chat::{Permission, Rights};
-use crate::ops::clock;
+use crate::ops::{clock, log};
 use crate::policy::{Right, TtlAccount, Verdict};
-use crate::schema::escaped;
 
 /// Of another part of the text than the line before: under the same label.
 const SAME: &str = "";
@@ -33,18 +32,21 @@ struct Words {
 impl Words {
     fn line(&mut self, label: &str, told: impl Display) {
         let line = format!("{label:<10}{told}");
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "{}", line.trim_end());
+        // INVARIANT: nothing that a claim, a request or a log holds ends a line or reaches the terminal, and a line of
+        // JSON is one still. Writing to a String cannot fail.
+        let _ = writeln!(self.text, "{}", log::visible(line.trim_end()));
     }
 
     fn decision(&mut self, explained: &Explained) {
         let Some(problem) = &explained.problem else {
             return self.line("decision", explained.decision());
         };
-        let why = problem.cause().map(|cause| format!(": {}", escaped(cause))).unwrap_or_default();
+        // Faults are told one by one.
+        let cause = problem.cause().filter(|_| explained.faults().is_empty());
+        let why = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
         self.line("decision", format!("{}, {}{why}", explained.decision(), problem.code().as_str()));
-        for fault in &explained.faults {
-            let told = format!("{} {}: {}", escaped(&fault.pointer), fault.code.about().0, escaped(&fault.detail));
+        for fault in explained.faults() {
+            let told = format!("{} {}: {}", fault.pointer, fault.code.about().0, fault.detail);
             self.line(SAME, told);
         }
     }
@@ -53,29 +55,35 @@ impl Words {
         let Some(recorded) = &explained.question.recorded else { return };
         let code = recorded.code.as_ref().map(|code| format!(", {code}")).unwrap_or_default();
         let at = recorded.decided_at.map_or_else(|| "nothing was decided".to_owned(), clock::rfc3339_millis);
-        self.line("recorded", format!("{}{}, {at}", escaped(&recorded.outcome), escaped(&code)));
+        self.line("recorded", format!("{}{code}, {at}", recorded.outcome));
         if recorded.policy_sha256 != world.policy.sha256() {
             let told =
                 format!("by another policy (sha256 {}); what follows is by {}", recorded.policy_sha256, world.file);
             self.line(SAME, told);
         }
         for (channel, rights) in &recorded.granted {
-            self.line(SAME, format!("granted {} {}", escaped(channel.as_str()), words(*rights)));
+            self.line(SAME, format!("granted {channel} {}", words(*rights)));
         }
     }
 
     fn who(&mut self, explained: &Explained, world: &World) {
         let facts = &explained.question.facts;
         match world.policy.member_id(facts) {
-            Ok(member) => self.line("member", escaped(member.as_str())),
+            Ok(member) => self.line("member", member.as_str()),
             Err(_) => self.line("member", "none"),
         }
-        self.line("issuer", facts.issuer().map_or_else(|| "none: a guest".to_owned(), escaped));
+        self.line("issuer", facts.issuer().unwrap_or("none: a guest"));
         let mapping = world.policy.role_mapping(facts);
         let mut label = "roles";
         for (name, roles) in &mapping.claimed {
-            let told = if roles.is_empty() { "no role of this policy: ignored".to_owned() } else { roles.join(", ") };
-            self.line(label, format!("claimed `{}`: {told}", escaped(name)));
+            let told = match roles.as_slice() {
+                [] if world.policy.claimable().contains(name.as_str()) => {
+                    "not for this issuer's sessions: ignored".to_owned()
+                }
+                [] => "no role of this policy: ignored".to_owned(),
+                roles => roles.join(", "),
+            };
+            self.line(label, format!("claimed `{name}`: {told}"));
             label = SAME;
         }
         if let Some(role) = &mapping.instead {
@@ -97,15 +105,15 @@ impl Words {
         let mut label = "rights";
         for right in &account.rights {
             let effect = if right.is_allowed() { "yes" } else { "no " };
-            let why = escaped(&world.policy.in_words(&explained.question.facts, right, &world.file));
-            let (channel, permission) = (escaped(right.channel.as_str()), right.permission.as_str());
-            self.line(label, format!("{effect} {channel} {permission}: {why}{}", cap(right)));
+            let why = world.policy.in_words(&explained.question.facts, right, &world.file);
+            let told = format!("{effect} {} {}: {why}{}", right.channel, right.permission.as_str(), cap(right));
+            self.line(label, told);
             label = SAME;
         }
         if label == "rights" {
             self.line(label, "none by name");
             for why in world.policy.why_nothing(&explained.question.facts, &world.file) {
-                self.line(SAME, escaped(&why));
+                self.line(SAME, why);
             }
         }
     }
@@ -114,7 +122,7 @@ impl Words {
         let patterns = explained.overview.iter().flat_map(|overview| &overview.patterns);
         for (index, row) in patterns.enumerate() {
             let label = if index == 0 { "patterns" } else { SAME };
-            self.line(label, format!("{} {}, asked for by name", escaped(&row.pattern), words(row.rights)));
+            self.line(label, format!("{} {}, where asked for by name", row.pattern, words(row.rights)));
         }
     }
 
@@ -142,7 +150,7 @@ impl Words {
         let body = serde_json::to_string_pretty(terms).unwrap_or_default();
         self.line("upstream", "POST /api/chat/tokens");
         for line in body.lines() {
-            self.line(SAME, escaped(line));
+            self.line(SAME, line);
         }
     }
 }
