@@ -1,0 +1,217 @@
+//! What a placeholder stands for, the slow way: a claim looked up by hand, checked and filtered by hand. Must not know
+//! patterns, roles, or anything of the real evaluator.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use usher::chat::{Facts, Who};
+
+/// A placeholder, braces off.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Hole {
+    pub(super) source: Source,
+    pub(super) filter: Filter,
+}
+
+/// Where a placeholder's value is found.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Source {
+    /// The issuer's alias.
+    Issuer,
+    /// The top-level claim of exactly this name.
+    Claim(String),
+    /// A JSON Pointer's tokens, their escapes undone.
+    Pointer(Vec<String>),
+}
+
+/// What is done to each value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Filter {
+    Plain,
+    B64url,
+    Sha256,
+}
+
+/// What was found where a placeholder points: each value as text, or the reason why it does not fit.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reading {
+    Absent,
+    Null,
+    One(Result<String, &'static str>),
+    List(Vec<Result<String, &'static str>>),
+    OverLong,
+}
+
+impl Hole {
+    /// Reads what stands between two braces.
+    pub(super) fn read(inside: &str) -> Result<Self, String> {
+        let (name, filter) = match inside.split_once('|') {
+            None => (inside, Filter::Plain),
+            Some((name, "b64url")) => (name, Filter::B64url),
+            Some((name, "sha256")) => (name, Filter::Sha256),
+            Some((_, other)) => return Err(format!("no filter is called {other}")),
+        };
+        if name.is_empty() || name.trim() != name {
+            return Err(format!("{{{inside}}} names no claim"));
+        }
+        let source = if name == "issuer" {
+            Source::Issuer
+        } else if let Some(path) = name.strip_prefix('/') {
+            Source::Pointer(path.split('/').map(unescaped).collect::<Result<_, _>>()?)
+        } else {
+            Source::Claim(name.to_owned())
+        };
+        Ok(Self { source, filter })
+    }
+
+    pub(super) fn is_issuer(&self) -> bool {
+        self.source == Source::Issuer
+    }
+
+    /// The claim's JSON as it is; the alias as a string.
+    pub(super) fn found<'a>(&self, facts: &'a Facts) -> Option<Cow<'a, Value>> {
+        match &self.source {
+            Source::Issuer => match &facts.who {
+                Who::Known { issuer } => Some(Cow::Owned(Value::String(issuer.clone()))),
+                Who::Guest { .. } => None,
+            },
+            Source::Claim(name) => facts.claims.get(name).map(Cow::Borrowed),
+            Source::Pointer(tokens) => {
+                let mut here = facts.claims.get(&tokens[0])?;
+                for token in &tokens[1..] {
+                    here = match here {
+                        Value::Object(members) => members.get(token)?,
+                        Value::Array(elements) => elements.get(index(token)?)?,
+                        _ => return None,
+                    };
+                }
+                Some(Cow::Borrowed(here))
+            }
+        }
+    }
+
+    /// What it stands for in one session.
+    pub(super) fn reading(&self, facts: &Facts, separator: char) -> Reading {
+        let Some(found) = self.found(facts) else { return Reading::Absent };
+        match &*found {
+            Value::Null => Reading::Null,
+            Value::Array(elements) if elements.len() > 1_000 => Reading::OverLong,
+            Value::Array(elements) => {
+                Reading::List(elements.iter().map(|element| self.fitted(element, separator)).collect())
+            }
+            value => Reading::One(self.fitted(value, separator)),
+        }
+    }
+
+    /// One value as it stands in a name.
+    fn fitted(&self, value: &Value, separator: char) -> Result<String, &'static str> {
+        let text = text_of(value)?;
+        if text.is_empty() {
+            return Err("an empty text");
+        }
+        match self.filter {
+            Filter::Plain => fits(&text, separator).map(|()| text),
+            Filter::B64url => Ok(b64url(text.as_bytes())),
+            Filter::Sha256 => Ok(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()),
+        }
+    }
+}
+
+impl Reading {
+    /// The values that fit, for a rule that allows.
+    pub(super) fn values(&self) -> Vec<String> {
+        match self {
+            Self::One(Ok(value)) => vec![value.clone()],
+            Self::List(values) => values.iter().filter_map(|value| value.clone().ok()).collect(),
+            Self::Absent | Self::Null | Self::OverLong | Self::One(Err(_)) => Vec::new(),
+        }
+    }
+
+    /// Whether a rule that denies must take any segment for one of the values.
+    pub(super) fn denies_anything(&self) -> bool {
+        match self {
+            Self::Absent | Self::Null | Self::OverLong | Self::One(Err(_)) => true,
+            Self::One(Ok(_)) => false,
+            Self::List(values) => values.iter().any(Result::is_err),
+        }
+    }
+}
+
+fn unescaped(token: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let mut characters = token.chars();
+    while let Some(character) = characters.next() {
+        match (character, if character == '~' { characters.next() } else { None }) {
+            ('~', Some('0')) => text.push('~'),
+            ('~', Some('1')) => text.push('/'),
+            ('~', _) => return Err(format!("{token} has a ~ that is neither ~0 nor ~1")),
+            (other, _) => text.push(other),
+        }
+    }
+    Ok(text)
+}
+
+/// RFC 6901 §4: digits without a leading zero.
+fn index(token: &str) -> Option<usize> {
+    let is_number = !token.is_empty() && token.chars().all(|character| character.is_ascii_digit());
+    let is_short = token == "0" || !token.starts_with('0');
+    if is_number && is_short { token.parse().ok() } else { None }
+}
+
+fn text_of(value: &Value) -> Result<String, &'static str> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
+        Value::Number(number) if number.as_f64().is_some_and(|float| float.abs() >= 9e18) => Err("a big integer"),
+        Value::Number(_) => Err("a float"),
+        Value::Bool(_) => Err("a boolean"),
+        Value::Null => Err("a null in a list"),
+        Value::Array(_) => Err("a list in a list"),
+        Value::Object(_) => Err("an object"),
+    }
+}
+
+fn fits(text: &str, separator: char) -> Result<(), &'static str> {
+    if text.chars().any(|character| !character.is_ascii()) {
+        return Err("not ASCII");
+    }
+    if text.contains(' ') {
+        return Err("a blank");
+    }
+    if text.chars().any(|character| !(' '..='~').contains(&character)) {
+        return Err("a control character");
+    }
+    if text.contains(separator) {
+        return Err("the separator");
+    }
+    if text.contains(['*', '{', '}']) {
+        return Err("a character of patterns");
+    }
+    if text.chars().count() > 128 { Err("over 128 characters") } else { Ok(()) }
+}
+
+/// RFC 4648 §5 without padding: bit by bit.
+fn b64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bits = String::new();
+    for byte in bytes {
+        bits += &format!("{byte:08b}");
+    }
+    while bits.len() % 6 != 0 {
+        bits.push('0');
+    }
+    let mut text = String::new();
+    for start in (0..bits.len()).step_by(6) {
+        let six = usize::from_str_radix(&bits[start..start + 6], 2).unwrap();
+        text.push(char::from(ALPHABET[six]));
+    }
+    text
+}
+
+#[test]
+fn filters_give_what_the_rfcs_give() {
+    let of = |inside: &str, text: &str| Hole::read(inside).unwrap().fitted(&Value::from(text), ':').unwrap();
+    assert_eq!(["f", "fo", "foo", "\u{fb}\u{ff}"].map(|text| of("a|b64url", text)), ["Zg", "Zm8", "Zm9v", "w7vDvw"]);
+    assert_eq!(of("a|sha256", "abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
