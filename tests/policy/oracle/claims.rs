@@ -104,6 +104,11 @@ impl Hole {
         }
     }
 
+    /// What a filter makes of a string or an integer; nothing of another value, nor of an empty text.
+    pub(super) fn filtered(&self, value: &Value) -> Option<String> {
+        if self.filter == Filter::Plain { None } else { self.fitted(value, ':').ok() }
+    }
+
     /// One value as it stands in a name.
     fn fitted(&self, value: &Value, separator: char) -> Result<String, &'static str> {
         let text = text_of(value)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 use toml::Value;
 
-use super::claims::Hole;
+use super::claims::{Filter, Hole};
 use super::model::{Model, Role, Rule};
 use super::names;
 use super::pattern::{Pattern, Segment};
@@ -95,13 +95,18 @@ fn of_literals(pattern: &Pattern) -> Vec<String> {
     if let Some(Segment::Literal(last)) = ends[1] {
         faults.extend(last.ends_with(names::is_white).then(|| format!("{last:?} ends with white space")));
     }
-    // The shortest name that it could be about has one character for each segment that is no literal.
+    // The shortest name that it could be about.
     let least: usize = pattern
         .segments
         .iter()
         .map(|segment| match segment {
             Segment::Literal(text) => text.chars().count(),
-            Segment::Star | Segment::Stars | Segment::Hole(_) => 1,
+            Segment::Star | Segment::Stars => 1,
+            Segment::Hole(hole) => match hole.filter {
+                Filter::Plain => 1,
+                Filter::B64url => 2,
+                Filter::Sha256 => 64,
+            },
         })
         .sum();
     if least + pattern.segments.len() - 1 > 250 {
@@ -111,14 +116,16 @@ fn of_literals(pattern: &Pattern) -> Vec<String> {
 }
 
 fn of_filters(holes: &[&Hole], separator: char) -> Vec<String> {
-    let is_b64url = |hole: &&Hole| hole.filter == super::claims::Filter::B64url;
+    let is_b64url = |hole: &&Hole| hole.filter == Filter::B64url;
     let clash = holes.iter().any(is_b64url) && "-_".contains(separator);
     if clash { vec![format!("b64url may hold {separator}")] } else { Vec::new() }
 }
 
 fn of_the_member(model: &Model) -> Vec<String> {
-    let mut faults = of_literals(&model.member);
-    faults.extend(of_filters(&model.member.holes(), model.separator));
+    let mut faults = of_filters(&model.member.holes(), model.separator);
+    if model.member.literals().iter().any(|text| text.chars().any(names::is_control)) {
+        faults.push("a control character in the member id".to_owned());
+    }
     if model.member.has_wildcard() || model.member.holes().is_empty() {
         faults.push("a member id is literals and at least one placeholder".to_owned());
     }

@@ -78,6 +78,7 @@ pub(super) const ALL: &[&str] = &[
     "a right denied that a rule allows",
     "a filled-in name that is none",
     "a listing of close to 500",
+    "a wildcard beside a listed name",
     "some granted, some not",
     // The ttl.
     "the most generous of several caps",
@@ -104,6 +105,7 @@ pub(super) const ALL: &[&str] = &[
     "state: a number",
     "state: a boolean",
     "state: a string",
+    "state: through a filter",
     "granted: a state with the client's part",
     // Requests.
     "a name that nearly matches",

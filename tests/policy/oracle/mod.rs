@@ -13,6 +13,7 @@ mod names;
 mod notes;
 mod pattern;
 mod request;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 

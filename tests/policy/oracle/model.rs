@@ -177,6 +177,13 @@ impl Model {
     }
 }
 
+impl Rule {
+    /// Whether it is about the right with this first letter.
+    pub(super) fn gives(&self, letter: char) -> bool {
+        self.permissions.iter().any(|permission| permission.starts_with(letter))
+    }
+}
+
 impl Role {
     fn of(name: &str, table: RoleTable, separator: char) -> Result<Self, String> {
         let rules = |table: BTreeMap<String, Vec<String>>| -> Result<Vec<Rule>, String> {

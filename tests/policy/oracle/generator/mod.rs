@@ -4,6 +4,7 @@ mod dice;
 mod plan;
 mod policies;
 mod requests;
+mod rules;
 mod sessions;
 mod spoiled;
 
@@ -62,6 +63,6 @@ impl World {
         }
         let facts = sessions::facts(&mut self.dice, &self.plan, now);
         let body = requests::body(&mut self.dice, &self.plan, &facts, &mut marks);
-        Case { facts, body, now, narrow: !self.dice.chance(5), marks }
+        Case { facts, body, now, narrow: !self.dice.chance(6), marks }
     }
 }

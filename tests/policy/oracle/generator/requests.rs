@@ -11,7 +11,7 @@ use super::plan::{self, Plan};
 /// A body, and what is odd about it.
 pub(super) fn body(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<&'static str>) -> Value {
     let mut body = Map::new();
-    if dice.chance(64) {
+    if dice.chance(60) {
         body.insert("channels".to_owned(), channels(dice, plan, facts, marks));
     }
     if dice.chance(50) {
@@ -23,7 +23,7 @@ pub(super) fn body(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<
     if dice.chance(30) {
         body.insert("state".to_owned(), state(dice, plan));
     }
-    if dice.chance(6) {
+    if dice.chance(4) {
         body.insert("member_id".to_owned(), json!(*dice.pick(&["alice", "bob", "mallory"])));
     }
     Value::Object(body)
@@ -32,10 +32,9 @@ pub(super) fn body(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<
 fn ttl(dice: &mut Dice, plan: &Plan) -> i64 {
     let [min, default, max] = plan.ttl;
     match dice.below(20) {
-        0 => *dice.pick(&[0, -1, 43_201, 1 << 40]),
-        1 | 2 => 1,
-        3 => min - 1,
-        4..=6 => min,
+        0 => *dice.pick(&[0, -1, 43_201, 1 << 40, 1, 1]),
+        1 => min - 1,
+        2..=6 => min,
         7..=9 => dice.between(min, default),
         10..=12 => max.min(43_199) + 1,
         13..=14 => 43_200,
@@ -79,7 +78,7 @@ fn channels(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<&'stati
         if dice.chance(12) {
             marks.push("a name that nearly matches");
             name = nearly(dice, &name, plan.separator);
-        } else if dice.chance(5) {
+        } else if dice.chance(3) {
             marks.push("a name that is none");
             name = none(dice, &name);
         }

@@ -8,7 +8,7 @@ use super::plan::Plan;
 
 /// Somebody who asks at `now`.
 pub(super) fn facts(dice: &mut Dice, plan: &Plan, now: Timestamp) -> Facts {
-    if dice.chance(9) {
+    if dice.chance(12) {
         let bits = (dice.between(0, i64::MAX).unsigned_abs(), dice.between(0, i64::MAX).unsigned_abs());
         return Facts::guest(uuid::Uuid::from_u64_pair(bits.0, bits.1));
     }
@@ -26,18 +26,19 @@ fn names(dice: &mut Dice, plan: &Plan) -> Vec<String> {
     let roles: Vec<String> = plan.roles.keys().cloned().collect();
     let known: Vec<String> = roles.iter().flat_map(|role| plan.names_of(role)).collect();
     let mut names = dice.some(&["nobody", "AGENT", "", "group-3"].map(ToOwned::to_owned), 10);
-    if !known.is_empty() && dice.chance(80) {
-        for _ in 0..=dice.below(3) {
+    if !known.is_empty() && dice.chance(85) {
+        for _ in 0..=dice.below(4) {
             names.push(dice.pick(&known).clone());
         }
     }
+    let is_repeated = dice.chance(50);
     let unclaimable: Vec<String> = roles.into_iter().filter(|role| plan.names_of(role).is_empty()).collect();
     names.extend(dice.some(&unclaimable, 15));
     let place = dice.below(names.len() + 1);
     names.rotate_left(place);
     let mut distinct = Vec::new();
     for name in names {
-        if !distinct.contains(&name) {
+        if is_repeated || !distinct.contains(&name) {
             distinct.push(name);
         }
     }
@@ -48,7 +49,7 @@ fn claims(dice: &mut Dice, separator: char) -> Map<String, Value> {
     // A session often has more than one claim of the same kind, so that rules meet it.
     let theme = *dice.pick(KINDS);
     let claim = |name: &str, dice: &mut Dice, claims: &mut Map<String, Value>| {
-        let kind = if dice.chance(40) {
+        let kind = if dice.chance(55) {
             theme
         } else if dice.chance(50) {
             *dice.pick(&[Kind::Good, Kind::List])
@@ -72,15 +73,16 @@ fn claims(dice: &mut Dice, separator: char) -> Map<String, Value> {
     claims.insert("tenant".to_owned(), Value::Object(tenant));
     claims.insert("objects".to_owned(), json!([first, { "id": *dice.pick(&["p1", "p2", "alice"]) }]));
     claims.insert("name".to_owned(), name(dice, separator));
-    let sub = *dice.pick(&["alice", "alice", "bob", "p1", "t1", "guest", "guest-1"]);
+    let sub = *dice.pick(&["alice", "alice", "alice", "bob", "bob", "p1", "t1", "guest", "guest-1"]);
     claims.insert("sub".to_owned(), json!(sub));
-    if dice.chance(15) {
+    if dice.chance(9) {
         claims.remove("sub");
         claim("sub", dice, &mut claims);
     }
     if dice.chance(20) {
         claims.insert("wide".to_owned(), wide(dice));
     }
+    claims.insert("edge".to_owned(), edge(dice));
     claims
 }
 
@@ -100,6 +102,12 @@ fn wide(dice: &mut Dice) -> Value {
     let count = *dice.pick(&[490, 498, 499, 500, 501, 502, 600, 1_000, 1_001]);
     let distinct = if dice.chance(30) { 400 } else { count };
     Value::Array((0..count).map(|number| json!(number % distinct)).collect())
+}
+
+/// What makes names, and member ids, of about as many characters as they may have.
+fn edge(dice: &mut Dice) -> Value {
+    let text = |dice: &mut Dice| "x".repeat(usize::try_from(dice.between(119, 126)).unwrap());
+    if dice.chance(75) { json!(text(dice)) } else { json!([text(dice), text(dice), text(dice)]) }
 }
 
 /// When the session ends.
