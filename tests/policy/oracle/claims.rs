@@ -2,20 +2,23 @@
 //! patterns, roles, or anything of the real evaluator.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use usher::chat::{Facts, Who};
 
 /// A placeholder, braces off.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Hole {
     pub(super) source: Source,
     pub(super) filter: Filter,
 }
 
 /// Where a placeholder's value is found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     /// The issuer's alias.
     Issuer,
@@ -26,21 +29,52 @@ pub(super) enum Source {
 }
 
 /// What is done to each value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Filter {
     Plain,
     B64url,
     Sha256,
 }
 
-/// What was found where a placeholder points: each value as text, or the reason why it does not fit.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Reading {
+/// What was found where a placeholder points.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) shape: Shape,
+    /// The values that fit, for a rule that allows.
+    pub(super) values: BTreeSet<String>,
+    /// Why others do not.
+    pub(super) misfits: BTreeSet<&'static str>,
+}
+
+/// What a claim is, whether or not it fits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shape {
     Absent,
     Null,
-    One(Result<String, &'static str>),
-    List(Vec<Result<String, &'static str>>),
+    One,
+    /// So many elements.
+    List(usize),
     OverLong,
+}
+
+/// One session's claims. What a placeholder stands for is found out once: a list of 1,000 takes its time.
+pub(super) struct Claims<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) separator: char,
+    known: RefCell<HashMap<Hole, Rc<Reading>>>,
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn new(facts: &'a Facts, separator: char) -> Self {
+        Self { facts, separator, known: RefCell::default() }
+    }
+
+    /// What a placeholder stands for.
+    pub(super) fn reading(&self, hole: &Hole) -> Rc<Reading> {
+        let mut known = self.known.borrow_mut();
+        let reading = known.entry(hole.clone()).or_insert_with(|| Rc::new(hole.reading(self.facts, self.separator)));
+        Rc::clone(reading)
+    }
 }
 
 impl Hole {
@@ -92,16 +126,23 @@ impl Hole {
     }
 
     /// What it stands for in one session.
-    pub(super) fn reading(&self, facts: &Facts, separator: char) -> Reading {
-        let Some(found) = self.found(facts) else { return Reading::Absent };
-        match &*found {
-            Value::Null => Reading::Null,
-            Value::Array(elements) if elements.len() > 1_000 => Reading::OverLong,
-            Value::Array(elements) => {
-                Reading::List(elements.iter().map(|element| self.fitted(element, separator)).collect())
+    fn reading(&self, facts: &Facts, separator: char) -> Reading {
+        let found = self.found(facts);
+        let (shape, elements) = match found.as_deref() {
+            None => (Shape::Absent, &[][..]),
+            Some(Value::Null) => (Shape::Null, &[][..]),
+            Some(Value::Array(elements)) if elements.len() > 1_000 => (Shape::OverLong, &[][..]),
+            Some(Value::Array(elements)) => (Shape::List(elements.len()), &elements[..]),
+            Some(value) => (Shape::One, std::slice::from_ref(value)),
+        };
+        let mut reading = Reading { shape, values: BTreeSet::new(), misfits: BTreeSet::new() };
+        for element in elements {
+            match self.fitted(element, separator) {
+                Ok(value) => drop(reading.values.insert(value)),
+                Err(why) => drop(reading.misfits.insert(why)),
             }
-            value => Reading::One(self.fitted(value, separator)),
         }
+        reading
     }
 
     /// What a filter makes of a string or an integer; nothing of another value, nor of an empty text.
@@ -113,7 +154,7 @@ impl Hole {
     fn fitted(&self, value: &Value, separator: char) -> Result<String, &'static str> {
         let text = text_of(value)?;
         if text.is_empty() {
-            return Err("an empty text");
+            return Err("misfit: an empty text");
         }
         match self.filter {
             Filter::Plain => fits(&text, separator).map(|()| text),
@@ -124,22 +165,15 @@ impl Hole {
 }
 
 impl Reading {
-    /// The values that fit, for a rule that allows.
-    pub(super) fn values(&self) -> Vec<String> {
-        match self {
-            Self::One(Ok(value)) => vec![value.clone()],
-            Self::List(values) => values.iter().filter_map(|value| value.clone().ok()).collect(),
-            Self::Absent | Self::Null | Self::OverLong | Self::One(Err(_)) => Vec::new(),
-        }
-    }
-
     /// Whether a rule that denies must take any segment for one of the values.
     pub(super) fn denies_anything(&self) -> bool {
-        match self {
-            Self::Absent | Self::Null | Self::OverLong | Self::One(Err(_)) => true,
-            Self::One(Ok(_)) => false,
-            Self::List(values) => values.iter().any(Result::is_err),
-        }
+        !matches!(self.shape, Shape::One | Shape::List(_)) || !self.misfits.is_empty()
+    }
+
+    /// The value, where there is exactly one.
+    pub(super) fn only(&self) -> Option<&str> {
+        let is_one = matches!(self.shape, Shape::One | Shape::List(1));
+        if is_one { self.values.first().map(String::as_str) } else { None }
     }
 }
 
@@ -168,32 +202,34 @@ fn text_of(value: &Value) -> Result<String, &'static str> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
-        Value::Number(number) if number.as_f64().is_some_and(|float| float.abs() >= 9e18) => Err("a big integer"),
-        Value::Number(_) => Err("a float"),
-        Value::Bool(_) => Err("a boolean"),
-        Value::Null => Err("a null in a list"),
-        Value::Array(_) => Err("a list in a list"),
-        Value::Object(_) => Err("an object"),
+        Value::Number(number) if number.as_f64().is_some_and(|float| float.abs() >= 9e18) => {
+            Err("misfit: a big integer")
+        }
+        Value::Number(_) => Err("misfit: a float"),
+        Value::Bool(_) => Err("misfit: a boolean"),
+        Value::Null => Err("misfit: a null in a list"),
+        Value::Array(_) => Err("misfit: a list in a list"),
+        Value::Object(_) => Err("misfit: an object"),
     }
 }
 
 fn fits(text: &str, separator: char) -> Result<(), &'static str> {
     if text.chars().any(|character| !character.is_ascii()) {
-        return Err("not ASCII");
+        return Err("misfit: not ASCII");
     }
     if text.contains(' ') {
-        return Err("a blank");
+        return Err("misfit: a blank");
     }
     if text.chars().any(|character| !(' '..='~').contains(&character)) {
-        return Err("a control character");
+        return Err("misfit: a control character");
     }
     if text.contains(separator) {
-        return Err("the separator");
+        return Err("misfit: the separator");
     }
     if text.contains(['*', '{', '}']) {
-        return Err("a character of patterns");
+        return Err("misfit: a character of patterns");
     }
-    if text.chars().count() > 128 { Err("over 128 characters") } else { Ok(()) }
+    if text.chars().count() > 128 { Err("misfit: over 128 characters") } else { Ok(()) }
 }
 
 /// RFC 4648 §5 without padding: bit by bit.

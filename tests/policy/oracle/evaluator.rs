@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use usher::chat::{ClaimedRoles, Facts, Timestamp, Who};
 
 use super::answer::{Answer, End, Granted};
-use super::claims::Filter;
+use super::claims::{Claims, Filter};
 use super::faults::{constant, state_hole};
 use super::model::Model;
 use super::notes::Notes;
@@ -26,7 +26,8 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// Decides, and notes what it came upon.
     pub(super) fn answer(&self, notes: &mut Notes) -> Answer {
-        let member = match self.member(notes) {
+        let claims = Claims::new(self.facts, self.model.separator);
+        let member = match self.member(&claims, notes) {
             Ok(member) => member,
             Err(end) => return Answer::early(end),
         };
@@ -44,7 +45,7 @@ impl Question<'_> {
             }
         };
         let (roles, ignored) = self.roles(notes);
-        let (rights, end) = self.decide(&wanted, &roles, notes);
+        let (rights, end) = self.decide(&wanted, &roles, &claims, notes);
         let end = end.map(|(channels, minutes, limited_by)| {
             let state = state.into_iter().chain(wanted.state.clone()).collect();
             notes.granted(&wanted);
@@ -55,12 +56,12 @@ impl Question<'_> {
         Answer { roles: Some((roles.into_iter().collect(), ignored)), rights, end }
     }
 
-    fn member(&self, notes: &mut Notes) -> Result<String, End> {
+    fn member(&self, claims: &Claims<'_>, notes: &mut Notes) -> Result<String, End> {
         if let Who::Guest { fresh } = &self.facts.who {
             notes.hit(if self.model.guest.is_some() { "a guest" } else { "a guest refused" });
             return if self.model.guest.is_some() { Ok(format!("guest-{fresh}")) } else { Err(End::GuestsRefused) };
         }
-        match self.model.member.filled_once(self.facts) {
+        match self.model.member.filled_once(claims) {
             Some(id) if id.starts_with("guest-") => {
                 notes.hit("a member id like a guest's");
                 Err(End::NothingGranted)

@@ -38,7 +38,7 @@ const SHOWN: usize = 3;
 /// What one run saw.
 #[derive(Default)]
 struct Tally {
-    features: BTreeMap<String, u64>,
+    features: BTreeMap<&'static str, u64>,
     refused: BTreeMap<String, u64>,
     cases: u64,
     differences: Vec<String>,
@@ -94,8 +94,8 @@ impl Tally {
         let expected = Question { model, facts, body, now: *now, narrow: *narrow }.answer(&mut notes);
         let found = really(policy, case);
         self.cases += 1;
-        let marks = marks.iter().map(ToString::to_string);
-        for feature in notes.0.into_iter().chain(marks) {
+        notes.0.extend(marks);
+        for feature in notes.0 {
             *self.features.entry(feature).or_default() += 1;
         }
         if found != expected {
@@ -119,15 +119,14 @@ impl Tally {
             report += &format!("{count:6}  refused: {}\n", reason.lines().last().unwrap_or_default());
         }
         for feature in features::ALL {
-            report += &format!("{:6}  {feature}\n", self.features.get(*feature).unwrap_or(&0));
+            report += &format!("{:6}  {feature}\n", self.features.get(feature).unwrap_or(&0));
         }
         println!("{report}");
         let shown: Vec<&str> = self.differences.iter().take(SHOWN).map(String::as_str).collect();
         assert!(shown.is_empty(), "{} differences, the first of them:\n{}", self.differences.len(), shown.join("\n"));
-        let unknown: Vec<&String> =
-            self.features.keys().filter(|feature| !features::ALL.contains(&feature.as_str())).collect();
+        let unknown: Vec<&&str> = self.features.keys().filter(|feature| !features::ALL.contains(feature)).collect();
         assert!(unknown.is_empty(), "not among the features that are counted: {unknown:?}");
-        let rare = |feature: &&&str| self.features.get(**feature).is_none_or(|count| count * 100 < self.cases);
+        let rare = |feature: &&&str| self.features.get(*feature).is_none_or(|count| count * 100 < self.cases);
         let rare: Vec<&&str> = features::ALL.iter().filter(rare).collect();
         assert!(rare.is_empty(), "in less than 1 % of the cases: {rare:?}");
         let refused = self.refused.values().sum::<u64>();

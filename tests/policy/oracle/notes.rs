@@ -6,21 +6,22 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::answer::End;
-use super::claims::{Filter, Hole, Reading, Source};
+use super::claims::{Filter, Hole, Reading, Shape, Source};
+use super::features;
 use super::model::Model;
 use super::pattern::{Pattern, Segment};
 use super::request::Wanted;
 
 /// The features that one case has.
 #[derive(Debug, Default)]
-pub(super) struct Notes(pub(super) BTreeSet<String>);
+pub(super) struct Notes(pub(super) BTreeSet<&'static str>);
 
 impl Notes {
-    pub(super) fn hit(&mut self, feature: &str) {
-        self.0.insert(feature.to_owned());
+    pub(super) fn hit(&mut self, feature: &'static str) {
+        self.0.insert(feature);
     }
 
-    pub(super) fn hit_if(&mut self, is_so: bool, feature: &str) {
+    pub(super) fn hit_if(&mut self, is_so: bool, feature: &'static str) {
         if is_so {
             self.hit(feature);
         }
@@ -28,40 +29,19 @@ impl Notes {
 
     /// What a placeholder was in a rule that allows, and that is about this name but for its claims.
     pub(super) fn allow_reading(&mut self, reading: &Reading) {
-        self.reading("allow", reading);
+        self.hit(described(reading).0);
+        reading.misfits.iter().for_each(|why| self.hit(why));
     }
 
     /// The same in a rule that denies.
     pub(super) fn deny_reading(&mut self, reading: &Reading) {
-        self.reading("deny", reading);
-    }
-
-    fn reading(&mut self, side: &str, reading: &Reading) {
-        let what = match reading {
-            Reading::Absent => "absent",
-            Reading::Null => "null",
-            Reading::One(Ok(_)) => "a value",
-            Reading::One(Err(_)) => "a misfit",
-            Reading::List(values) if values.is_empty() => "an empty list",
-            Reading::List(values) if values.iter().any(Result::is_err) => "a list with a misfit",
-            Reading::List(values) if values.len() == 1_000 => "a list of 1,000",
-            Reading::List(_) => "a list",
-            Reading::OverLong => "a list of over 1,000",
-        };
-        self.hit(&format!("{side}: {what}"));
-        let misfits: BTreeSet<&str> = match reading {
-            Reading::One(Err(why)) => BTreeSet::from([*why]),
-            Reading::List(values) => values.iter().filter_map(|value| value.as_ref().err().copied()).collect(),
-            _ => BTreeSet::new(),
-        };
-        for why in misfits {
-            self.hit(&format!("misfit: {why}"));
-        }
+        self.hit(described(reading).1);
+        reading.misfits.iter().for_each(|why| self.hit(why));
     }
 
     /// What gave a name one of its segments.
     pub(super) fn filled(&mut self, hole: &Hole, reading: &Reading) {
-        if reading.values().is_empty() {
+        if reading.values.is_empty() {
             return;
         }
         self.hit(match hole.filter {
@@ -120,7 +100,8 @@ impl Notes {
     pub(super) fn faults(&mut self, faults: &BTreeSet<String>) {
         for fault in faults {
             let code = fault.split(' ').next_back().unwrap_or_default();
-            self.hit(&format!("fault: {code}"));
+            let feature = features::ALL.iter().find(|feature| feature.strip_prefix("fault: ") == Some(code));
+            self.hit(feature.unwrap_or(&"a fault that is not counted"));
         }
     }
 
@@ -145,19 +126,31 @@ impl Notes {
         self.hit_if(on_the_minute, "session: at the edge of a minute");
     }
 
-    pub(super) fn limited_by(&mut self, bound: &str) {
-        self.hit(&format!("ttl limited by: {bound}"));
-    }
-
     pub(super) fn end(&mut self, end: &End, wanted: &Wanted) {
-        let listing = if wanted.channels.is_none() { "a listing" } else { "names" };
-        self.hit(&match end {
-            End::ChannelsDenied(_) => "end: channels denied".to_owned(),
-            End::NothingGranted => format!("end: nothing granted of {listing}"),
-            End::SessionExpiring => "end: the session is expiring".to_owned(),
-            End::TooManyChannels => "end: too many channels".to_owned(),
-            End::Granted(_) => "end: granted".to_owned(),
-            End::GuestsRefused | End::Blocked | End::Faults(_) => "end: early".to_owned(),
+        self.hit(match end {
+            End::ChannelsDenied(_) => "end: channels denied",
+            End::NothingGranted if wanted.channels.is_none() => "end: nothing granted of a listing",
+            End::NothingGranted => "end: nothing granted of names",
+            End::SessionExpiring => "end: the session is expiring",
+            End::TooManyChannels => "end: too many channels",
+            End::Granted(_) => "end: granted",
+            End::GuestsRefused | End::Blocked | End::Faults(_) => "an end that came earlier",
         });
+    }
+}
+
+/// The feature that a placeholder is in a rule that allows, and in one that denies.
+fn described(reading: &Reading) -> (&'static str, &'static str) {
+    let has_misfit = !reading.misfits.is_empty();
+    match reading.shape {
+        Shape::Absent => ("allow: absent", "deny: absent"),
+        Shape::Null => ("allow: null", "deny: null"),
+        Shape::OverLong => ("allow: a list of over 1,000", "deny: a list of over 1,000"),
+        Shape::One if has_misfit => ("allow: a misfit", "deny: a misfit"),
+        Shape::One => ("allow: a value", "deny: a value"),
+        Shape::List(0) => ("allow: an empty list", "deny: an empty list"),
+        Shape::List(_) if has_misfit => ("allow: a list with a misfit", "deny: a list with a misfit"),
+        Shape::List(1_000) => ("allow: a list of 1,000", "deny: a list of 1,000"),
+        Shape::List(_) => ("allow: a list", "deny: a list"),
     }
 }

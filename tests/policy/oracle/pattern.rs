@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use usher::chat::Facts;
-
-use super::claims::{Hole, Reading};
+use super::claims::{Claims, Hole};
 use super::notes::Notes;
 
 /// One part of a pattern between separators.
@@ -67,6 +65,12 @@ impl Pattern {
 
     /// The segments of a name beside those of the pattern that they must be, if nothing but claims can keep them apart.
     fn beside<'a>(&'a self, name: &'a str) -> Option<Vec<(&'a Segment, &'a str)>> {
+        // As often as not that is all that there is to see.
+        if let Some(Segment::Literal(first)) = self.segments.first()
+            && !name.starts_with(first)
+        {
+            return None;
+        }
         let parts: Vec<&str> = name.split(self.separator).collect();
         if parts.iter().any(|part| part.is_empty()) {
             return None;
@@ -83,13 +87,13 @@ impl Pattern {
     }
 
     /// Whether a rule that allows is about this name, which was asked for.
-    pub(super) fn allows(&self, name: &str, facts: &Facts, notes: &mut Notes) -> bool {
+    pub(super) fn allows(&self, name: &str, claims: &Claims<'_>, notes: &mut Notes) -> bool {
         let Some(pairs) = self.beside(name) else { return false };
         pairs.iter().all(|(segment, part)| match segment {
             Segment::Hole(hole) => {
-                let reading = hole.reading(facts, self.separator);
+                let reading = claims.reading(hole);
                 notes.allow_reading(&reading);
-                let is_one = reading.values().iter().any(|value| value == part);
+                let is_one = reading.values.contains(*part);
                 if is_one {
                     notes.filled(hole, &reading);
                 }
@@ -100,37 +104,35 @@ impl Pattern {
     }
 
     /// Whether a rule that denies is about this name.
-    pub(super) fn denies(&self, name: &str, facts: &Facts, notes: &mut Notes) -> bool {
+    pub(super) fn denies(&self, name: &str, claims: &Claims<'_>, notes: &mut Notes) -> bool {
         let Some(pairs) = self.beside(name) else { return false };
         pairs.iter().all(|(segment, part)| match segment {
             Segment::Hole(hole) => {
-                let reading = hole.reading(facts, self.separator);
+                let reading = claims.reading(hole);
                 notes.deny_reading(&reading);
-                reading.denies_anything() || reading.values().iter().any(|value| value == part)
+                reading.denies_anything() || reading.values.contains(*part)
             }
             _ => true,
         })
     }
 
     /// Every way to fill it, up to 501; none for one with a wildcard.
-    pub(super) fn filled(&self, facts: &Facts, notes: &mut Notes) -> BTreeSet<String> {
+    pub(super) fn filled(&self, claims: &Claims<'_>, notes: &mut Notes) -> BTreeSet<String> {
         if self.has_wildcard() {
             return BTreeSet::new();
         }
         let mut names = vec![String::new()];
         for (place, segment) in self.segments.iter().enumerate() {
-            let mut choices: Vec<String> = match segment {
+            let choices: Vec<String> = match segment {
                 Segment::Literal(text) => vec![text.clone()],
                 Segment::Hole(hole) => {
-                    let reading = hole.reading(facts, self.separator);
+                    let reading = claims.reading(hole);
                     notes.allow_reading(&reading);
                     notes.filled(hole, &reading);
-                    reading.values()
+                    reading.values.iter().cloned().collect()
                 }
                 Segment::Star | Segment::Stars => Vec::new(),
             };
-            choices.sort();
-            choices.dedup();
             let between = if place == 0 { String::new() } else { self.separator.to_string() };
             let longer = names.iter().flat_map(|name| choices.iter().map(move |choice| (name, choice))).take(501);
             names = longer.map(|(name, choice)| format!("{name}{between}{choice}")).collect();
@@ -139,17 +141,13 @@ impl Pattern {
     }
 
     /// The one way to fill it, if there is exactly one.
-    pub(super) fn filled_once(&self, facts: &Facts) -> Option<String> {
+    pub(super) fn filled_once(&self, claims: &Claims<'_>) -> Option<String> {
         let mut parts = Vec::new();
         for segment in &self.segments {
             parts.push(match segment {
                 Segment::Literal(text) => text.clone(),
                 Segment::Star | Segment::Stars => return None,
-                Segment::Hole(hole) => match hole.reading(facts, self.separator) {
-                    Reading::One(Ok(value)) => value,
-                    Reading::List(values) if values.len() == 1 => values[0].clone().ok()?,
-                    _ => return None,
-                },
+                Segment::Hole(hole) => claims.reading(hole).only()?.to_owned(),
             });
         }
         Some(parts.join(&self.separator.to_string()))

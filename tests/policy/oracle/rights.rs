@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use usher::chat::{ClaimedRoles, Who};
 
 use super::answer::End;
+use super::claims::Claims;
 use super::evaluator::Question;
 use super::model::{Role, Rule};
 use super::names;
@@ -26,7 +27,13 @@ type Decided = Result<(BTreeMap<String, String>, i64, String), End>;
 
 impl Question<'_> {
     /// The rights, and the channels with their ttl or why there are none.
-    pub(super) fn decide(&self, wanted: &Wanted, roles: &BTreeSet<String>, notes: &mut Notes) -> (Rights, Decided) {
+    pub(super) fn decide(
+        &self,
+        wanted: &Wanted,
+        roles: &BTreeSet<String>,
+        claims: &Claims<'_>,
+        notes: &mut Notes,
+    ) -> (Rights, Decided) {
         let roles = || roles.iter().map(|name| &self.model.roles[name]);
         let allows: Vec<Counted<'_>> =
             roles().flat_map(|role| role.allows.iter().map(move |rule| (role, rule))).collect();
@@ -37,8 +44,8 @@ impl Question<'_> {
             return (BTreeMap::new(), Err(End::NothingGranted));
         }
         let granting = match &wanted.channels {
-            Some(channels) => self.of_asked(channels, &allows, notes),
-            None => match self.of_listing(&allows, notes) {
+            Some(channels) => of_asked(channels, &allows, claims, notes),
+            None => match of_listing(&allows, claims, notes) {
                 Some(granting) => granting,
                 None => return (BTreeMap::new(), Err(End::TooManyChannels)),
             },
@@ -48,7 +55,7 @@ impl Question<'_> {
         for ((channel, letter), rules) in granting {
             let mut is_denied = false;
             for (_, rule) in denies.iter().filter(|(_, rule)| rule.gives(letter)) {
-                is_denied |= rule.pattern.denies(&channel, self.facts, notes);
+                is_denied |= rule.pattern.denies(&channel, claims, notes);
             }
             notes.hit_if(is_denied && !rules.is_empty(), "a right denied that a rule allows");
             let is_allowed = !is_denied && !rules.is_empty();
@@ -64,64 +71,6 @@ impl Question<'_> {
         }
         let end = self.end(wanted, &rights, least_cap, notes);
         (rights, end)
-    }
-
-    /// For each right that is asked for the rules that allow it.
-    fn of_asked<'a>(
-        &self,
-        channels: &BTreeMap<String, String>,
-        allows: &[Counted<'a>],
-        notes: &mut Notes,
-    ) -> Allowing<'a> {
-        let mut granting = BTreeMap::new();
-        for (channel, letters) in channels {
-            for letter in letters.chars() {
-                let mut rules = Vec::new();
-                for (role, rule) in allows {
-                    if rule.gives(letter) && rule.pattern.allows(channel, self.facts, notes) {
-                        notes.wildcards(&rule.pattern);
-                        rules.push((*role, *rule));
-                    }
-                }
-                granting.insert((channel.clone(), letter), rules);
-            }
-        }
-        granting
-    }
-
-    /// For each right that a rule without wildcards gives the rules that give it; nothing where there are too many.
-    fn of_listing<'a>(&self, allows: &[Counted<'a>], notes: &mut Notes) -> Option<Allowing<'a>> {
-        let (mut candidates, mut granting) = (BTreeSet::new(), BTreeMap::<_, Vec<_>>::new());
-        for (role, rule) in allows {
-            for name in rule.pattern.filled(self.facts, notes) {
-                candidates.insert(name.clone());
-                if !names::faults(&name).is_empty() {
-                    notes.hit("a filled-in name that is none");
-                    continue;
-                }
-                for permission in &rule.permissions {
-                    let letter = permission.chars().next().unwrap();
-                    granting.entry((name.clone(), letter)).or_default().push((*role, *rule));
-                }
-            }
-        }
-        notes.hit_if((490..=500).contains(&candidates.len()), "a listing of close to 500");
-        if candidates.len() > 500 {
-            return None;
-        }
-        for ((name, letter), rules) in &mut granting {
-            let wild = allows.iter().filter(|(_, rule)| rule.pattern.has_wildcard() && rule.gives(*letter));
-            for (role, rule) in wild {
-                if rule.pattern.allows(name, self.facts, notes) {
-                    // It matches names that are asked for, and nobody has asked for this one.
-                    notes.hit_if(
-                        rules.iter().all(|(other, _)| role.cap != other.cap),
-                        "a wildcard beside a listed name",
-                    );
-                }
-            }
-        }
-        Some(granting)
     }
 
     fn end(&self, wanted: &Wanted, rights: &Rights, least_cap: Option<u32>, notes: &mut Notes) -> Decided {
@@ -171,7 +120,67 @@ impl Question<'_> {
         notes.hit_if(is_least(least_cap) && least.1 == "policy", "a ttl cut by a table's cap");
         notes.hit_if(is_least(guest_cap) && least.1 == "policy", "a ttl cut by the guests' cap");
         notes.hit_if(is_least(Some(self.model.max)) && least.1 == "policy", "a ttl cut by the policy's max");
-        notes.limited_by(least.1);
+        notes.hit(match least.1 {
+            "request" => "ttl limited by: request",
+            "default" => "ttl limited by: default",
+            "policy" => "ttl limited by: policy",
+            _ => "ttl limited by: session",
+        });
         (least.0, least.1.to_owned())
     }
+}
+
+/// For each right that is asked for the rules that allow it.
+fn of_asked<'a>(
+    channels: &BTreeMap<String, String>,
+    allows: &[Counted<'a>],
+    claims: &Claims<'_>,
+    notes: &mut Notes,
+) -> Allowing<'a> {
+    let mut granting = BTreeMap::new();
+    for (channel, letters) in channels {
+        for letter in letters.chars() {
+            let mut rules = Vec::new();
+            for (role, rule) in allows {
+                if rule.gives(letter) && rule.pattern.allows(channel, claims, notes) {
+                    notes.wildcards(&rule.pattern);
+                    rules.push((*role, *rule));
+                }
+            }
+            granting.insert((channel.clone(), letter), rules);
+        }
+    }
+    granting
+}
+
+/// For each right that a rule without wildcards gives the rules that give it; nothing where there are too many.
+fn of_listing<'a>(allows: &[Counted<'a>], claims: &Claims<'_>, notes: &mut Notes) -> Option<Allowing<'a>> {
+    let (mut candidates, mut granting) = (BTreeSet::new(), BTreeMap::<_, Vec<_>>::new());
+    for (role, rule) in allows {
+        for name in rule.pattern.filled(claims, notes) {
+            candidates.insert(name.clone());
+            if !names::faults(&name).is_empty() {
+                notes.hit("a filled-in name that is none");
+                continue;
+            }
+            for permission in &rule.permissions {
+                let letter = permission.chars().next().unwrap();
+                granting.entry((name.clone(), letter)).or_default().push((*role, *rule));
+            }
+        }
+    }
+    notes.hit_if((490..=500).contains(&candidates.len()), "a listing of close to 500");
+    if candidates.len() > 500 {
+        return None;
+    }
+    for ((name, letter), rules) in &mut granting {
+        let wild = allows.iter().filter(|(_, rule)| rule.pattern.has_wildcard() && rule.gives(*letter));
+        for (role, rule) in wild {
+            if rule.pattern.allows(name, claims, notes) {
+                // It matches names that are asked for, and nobody has asked for this one.
+                notes.hit_if(rules.iter().all(|(other, _)| role.cap != other.cap), "a wildcard beside a listed name");
+            }
+        }
+    }
+    Some(granting)
 }

@@ -6,7 +6,11 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 /// Chance, the same for the same seed.
-pub(super) struct Dice(StdRng);
+pub(super) struct Dice {
+    rng: StdRng,
+    /// A list of exactly as many elements as count, made once.
+    pub(super) thousand: Vec<Value>,
+}
 
 /// Words that hold no separator at all.
 pub(super) const WORDS: &[&str] =
@@ -47,46 +51,70 @@ pub(super) enum Kind {
 pub(super) const KINDS: &[Kind] = &[
     Kind::Good,
     Kind::Good,
-    Kind::Good,
     Kind::Integer,
     Kind::List,
-    Kind::List,
+    Kind::Mixed,
+    Kind::Mixed,
     Kind::Mixed,
     Kind::Separator,
+    Kind::Separator,
+    Kind::Blank,
     Kind::Blank,
     Kind::Foreign,
     Kind::Wild,
+    Kind::Wild,
     Kind::Control,
+    Kind::Control,
+    Kind::Long,
     Kind::Long,
     Kind::Float,
     Kind::Boolean,
     Kind::BigInteger,
+    Kind::BigInteger,
+    Kind::Null,
     Kind::Null,
     Kind::EmptyText,
     Kind::EmptyList,
     Kind::Object,
     Kind::OverLong,
     Kind::Thousand,
+    Kind::Thousand,
     Kind::Absent,
     Kind::Filtered,
 ];
 
+/// What a claim may be that only denials are about.
+pub(super) const BANS: &[Kind] = &[
+    Kind::Good,
+    Kind::List,
+    Kind::Mixed,
+    Kind::Null,
+    Kind::Null,
+    Kind::EmptyList,
+    Kind::EmptyList,
+    Kind::OverLong,
+    Kind::OverLong,
+    Kind::Thousand,
+    Kind::Thousand,
+    Kind::Absent,
+];
+
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(StdRng::seed_from_u64(seed))
+        Self { rng: StdRng::seed_from_u64(seed), thousand: (0..1_000).map(Value::from).collect() }
     }
 
     /// Less than `count`.
     pub(super) fn below(&mut self, count: usize) -> usize {
-        self.0.random_range(0..count)
+        self.rng.random_range(0..count)
     }
 
     pub(super) fn between(&mut self, least: i64, most: i64) -> i64 {
-        self.0.random_range(least..=most)
+        self.rng.random_range(least..=most)
     }
 
     pub(super) fn chance(&mut self, percent: u32) -> bool {
-        self.0.random_ratio(percent, 100)
+        self.rng.random_ratio(percent, 100)
     }
 
     pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
@@ -102,9 +130,9 @@ impl Dice {
         from.iter().filter(|_| self.chance(percent)).cloned().collect()
     }
 
-    /// A claim of any kind.
-    pub(super) fn any(&mut self, separator: char) -> Option<Value> {
-        let kind = *self.pick(KINDS);
+    /// A claim of one of some kinds.
+    pub(super) fn any(&mut self, kinds: &[Kind], separator: char) -> Option<Value> {
+        let kind = *self.pick(kinds);
         self.value(kind, separator)
     }
 
@@ -123,6 +151,8 @@ impl Dice {
                     Kind::Foreign,
                     Kind::Float,
                     Kind::Boolean,
+                    Kind::Null,
+                    Kind::Null,
                     Kind::Null,
                     Kind::EmptyText,
                     Kind::EmptyList,
@@ -146,8 +176,12 @@ impl Dice {
             Kind::EmptyText => json!(""),
             Kind::EmptyList => json!([]),
             Kind::Object => json!({ "id": "p1" }),
-            Kind::OverLong => json!((0..1_001 + self.below(2)).map(|number| format!("p{number}")).collect::<Vec<_>>()),
-            Kind::Thousand => json!((0..1_000).collect::<Vec<_>>()),
+            Kind::OverLong => {
+                let mut list = self.thousand.clone();
+                list.extend((0..=self.below(2)).map(|_| json!("p1")));
+                Value::Array(list)
+            }
+            Kind::Thousand => Value::Array(self.thousand.clone()),
             Kind::Absent => return None,
             Kind::Filtered => json!(format!("{}é {separator}*", self.pick(VALUES))),
         })

@@ -61,7 +61,7 @@ impl World {
         if self.aliases.len() > 1 {
             marks.push("several issuers");
         }
-        let facts = sessions::facts(&mut self.dice, &self.plan, now);
+        let facts = sessions::facts(&mut self.dice, &self.plan, &self.text, now);
         let body = requests::body(&mut self.dice, &self.plan, &facts, &mut marks);
         Case { facts, body, now, narrow: !self.dice.chance(6), marks }
     }

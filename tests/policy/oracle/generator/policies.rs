@@ -41,9 +41,14 @@ impl Plan {
         }
         if dice.chance(75) {
             let role = dice.pick(&plan.roles.keys().cloned().collect::<Vec<_>>()).clone();
-            plan.guest = Some((role, plan.cap(dice, 80)));
+            let least = plan.ttl[0] + *dice.pick(&[0, 0, 0, 1, 2, 7]);
+            let cap = plan::duration(dice, least);
+            if dice.chance(60) {
+                plan.roles.get_mut(&role).unwrap().channels.insert("lobby".to_owned(), vec!["read".to_owned()]);
+            }
+            plan.guest = Some((role, dice.chance(90).then_some(cap)));
         }
-        if dice.chance(40) {
+        if dice.chance(30) {
             let between = |issuer: &str, sub: &str| format!("{issuer}{separator}{sub}");
             plan.blocked = vec!["alice".into(), between("app", "alice"), between("user", "bob"), between("old", "p1")];
         }
@@ -60,21 +65,20 @@ impl Plan {
             "{sub}".into(),
             "{sub}".into(),
             "{/sub}".into(),
-            "{/objects/1/id}".into(),
             "{sub|sha256}".into(),
             format!("user{at}{{sub}}"),
             format!("user{at}{{sub}}"),
             format!("{{sub}}{at}{{/objects/1/id}}"),
-            format!("{{/tenant/id}}{at}{{sub}}"),
+            format!("{{/objects/1/id}}{at}{{sub}}"),
             format!("m{at}{{edge}}{at}{{edge}}"),
-            "{projects}".into(),
+            (*dice.pick(&["{projects}", "{n}", "{/tenant/id}", "{/tenant/id|sha256}"])).into(),
         ];
         let several = [
             format!("{{issuer}}{at}{{sub}}"),
             format!("{{issuer}}{at}{{sub}}"),
             format!("user{at}{{issuer}}{at}{{sub|sha256}}"),
             format!("{{sub}}{at}{{issuer}}"),
-            format!("{{sub}}{at}{{n}}{at}{{issuer}}"),
+            format!("{{sub}}{at}{{/objects/1/id}}{at}{{issuer}}"),
             format!("{{issuer}}{at}{{edge}}{at}{{edge}}"),
         ];
         if self.is_several() || dice.chance(20) {
@@ -96,7 +100,7 @@ impl Plan {
             if is_diamond && place < 3 {
                 includes = if place == 0 { ROLES[1..3].to_vec() } else { vec![ROLES[3]] };
             }
-            role.max_ttl = self.cap(dice, 45);
+            role.max_ttl = self.cap(dice, 60);
             if dice.chance(55) {
                 let names = ["agent", "customer", "group-1", "group-2", "Staff"];
                 role.claimed_as = Some(dice.some(&names, 35).into_iter().map(ToOwned::to_owned).collect());
@@ -128,7 +132,7 @@ impl Plan {
 fn ttl(dice: &mut Dice) -> [i64; 3] {
     let min = *dice.pick(&[3, 3, 3, 1, 2, 5]);
     let default = min + *dice.pick(&[12, 12, 0, 3, 27]);
-    let max = *dice.pick(&[60, 60, default, default + 1, 480, 43_200]);
+    let max = *dice.pick(&[60, default, default, default + 1, default + 2, 43_200]);
     [min, default, max.max(default)]
 }
 

@@ -4,14 +4,15 @@
 use serde_json::{Map, Value, json};
 use usher::chat::{ClaimedRoles, Facts};
 
-use super::super::claims::Hole;
+use super::super::claims::{Claims, Hole};
 use super::dice::{Dice, WORDS};
 use super::plan::{self, Plan};
 
 /// A body, and what is odd about it.
 pub(super) fn body(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<&'static str>) -> Value {
     let mut body = Map::new();
-    if dice.chance(60) {
+    // A wide claim is for a listing.
+    if dice.chance(if facts.claims.contains_key("wide") { 25 } else { 65 }) {
         body.insert("channels".to_owned(), channels(dice, plan, facts, marks));
     }
     if dice.chance(50) {
@@ -35,8 +36,8 @@ fn ttl(dice: &mut Dice, plan: &Plan) -> i64 {
         0 => *dice.pick(&[0, -1, 43_201, 1 << 40, 1, 1]),
         1 => min - 1,
         2..=6 => min,
-        7..=9 => dice.between(min, default),
-        10..=12 => max.min(43_199) + 1,
+        7 => dice.between(min, default),
+        8..=12 => max.min(43_199) + 1,
         13..=14 => 43_200,
         _ => dice.between(min, max),
     }
@@ -58,27 +59,33 @@ fn state(dice: &mut Dice, plan: &Plan) -> Value {
 }
 
 fn channels(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<&'static str>) -> Value {
-    if dice.chance(2) {
+    if dice.chance(3) {
         marks.push("over 500 names");
         return Value::Object((0..501).map(|number| (format!("a{number}"), json!({ "read": true }))).collect());
     }
-    let patterns = patterns(dice, plan, facts);
+    let rules = rules(dice, plan, facts);
+    let claims = Claims::new(facts, plan.separator);
     let mut channels = Map::new();
-    if dice.chance(2) {
+    if dice.chance(4) {
         return Value::Object(channels);
     }
-    for _ in 0..*dice.pick(&[1, 1, 1, 1, 2, 2, 3, 5]) {
-        let mut name = if patterns.is_empty() || dice.chance(6) {
+    for _ in 0..*dice.pick(&[1, 1, 1, 1, 1, 2, 2, 3, 5]) {
+        let (mut name, given) = if rules.is_empty() || dice.chance(6) {
             let words: Vec<String> = (0..=dice.below(3)).map(|_| dice.word()).collect();
-            words.join(&plan.separator.to_string())
+            (words.join(&plan.separator.to_string()), Vec::new())
         } else {
-            let pattern = dice.pick(&patterns).clone();
-            filled(dice, plan, facts, &pattern)
+            let mut rule = dice.pick(&rules).clone();
+            for _ in 0..3 {
+                if !is_fillable(&claims, &rule.0) {
+                    rule = dice.pick(&rules).clone();
+                }
+            }
+            (filled(dice, &claims, &rule.0), rule.1)
         };
         if dice.chance(12) {
             marks.push("a name that nearly matches");
             name = nearly(dice, &name, plan.separator);
-        } else if dice.chance(3) {
+        } else if dice.chance(4) {
             marks.push("a name that is none");
             name = none(dice, &name);
         }
@@ -87,16 +94,24 @@ fn channels(dice: &mut Dice, plan: &Plan, facts: &Facts, marks: &mut Vec<&'stati
             json!({ "read": true, "write": false }),
             json!({ "write": true }),
             json!({ "read": true, "write": true }),
-            json!({ "read": true, "write": true }),
         ];
-        let rights = if dice.chance(1) { json!({ "read": false }) } else { dice.pick(rights).clone() };
+        let rights = if dice.chance(2) {
+            json!({ "read": false })
+        } else if !given.is_empty() && dice.chance(60) {
+            given.iter().map(|right| (right.clone(), json!(true))).collect()
+        } else {
+            dice.pick(rights).clone()
+        };
         channels.insert(name, rights);
     }
     Value::Object(channels)
 }
 
-/// What the session's rules, mostly, are about.
-fn patterns(dice: &mut Dice, plan: &Plan, facts: &Facts) -> Vec<String> {
+/// A pattern, and the rights in its rule.
+type Line = (String, Vec<String>);
+
+/// Mostly the session's own rules.
+fn rules(dice: &mut Dice, plan: &Plan, facts: &Facts) -> Vec<Line> {
     let all: Vec<String> = plan.roles.keys().cloned().collect();
     let claimed = match &facts.roles {
         ClaimedRoles::Names(names) => names.clone(),
@@ -112,16 +127,25 @@ fn patterns(dice: &mut Dice, plan: &Plan, facts: &Facts) -> Vec<String> {
     }
     let roles = if dice.chance(8) { all } else { plan.with_included(roles) };
     let is_denied = dice.chance(12);
-    let rules = roles.iter().map(|role| &plan.roles[role]);
-    rules.flat_map(|role| if is_denied { role.deny.keys() } else { role.channels.keys() }).cloned().collect()
+    let tables = roles.iter().map(|role| &plan.roles[role]);
+    let tables = tables.map(|role| if is_denied { &role.deny } else { &role.channels });
+    tables.flatten().map(|(pattern, rights)| (pattern.clone(), rights.clone())).collect()
+}
+
+/// Whether each placeholder of a pattern has a value.
+fn is_fillable(claims: &Claims<'_>, pattern: &str) -> bool {
+    plan::parts(pattern, claims.separator).iter().all(|part| {
+        let inside = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        inside.is_none_or(|inside| !claims.reading(&Hole::read(inside).unwrap()).values.is_empty())
+    })
 }
 
 /// A name that a pattern may be about.
-fn filled(dice: &mut Dice, plan: &Plan, facts: &Facts, pattern: &str) -> String {
+fn filled(dice: &mut Dice, claims: &Claims<'_>, pattern: &str) -> String {
     let mut segments = Vec::new();
-    for part in plan::parts(pattern, plan.separator) {
+    for part in plan::parts(pattern, claims.separator) {
         if let Some(inside) = part.strip_prefix('{') {
-            segments.push(value(dice, plan, facts, inside.trim_end_matches('}')));
+            segments.push(value(dice, claims, inside.trim_end_matches('}')));
         } else if part == "*" {
             segments.push(dice.word());
         } else if part == "**" {
@@ -130,17 +154,18 @@ fn filled(dice: &mut Dice, plan: &Plan, facts: &Facts, pattern: &str) -> String 
             segments.push(part);
         }
     }
-    segments.join(&plan.separator.to_string())
+    segments.join(&claims.separator.to_string())
 }
 
-fn value(dice: &mut Dice, plan: &Plan, facts: &Facts, inside: &str) -> String {
+fn value(dice: &mut Dice, claims: &Claims<'_>, inside: &str) -> String {
     let hole = Hole::read(inside).unwrap();
-    let values = hole.reading(facts, plan.separator).values();
+    let reading = claims.reading(&hole);
+    let values: Vec<&String> = reading.values.iter().collect();
     if !values.is_empty() && dice.chance(92) {
-        return dice.pick(&values).clone();
+        return (*dice.pick(&values)).clone();
     }
     // As if it had been taken as it is.
-    match hole.found(facts).as_deref() {
+    match hole.found(claims.facts).as_deref() {
         Some(Value::String(text)) if dice.chance(60) => text.clone(),
         Some(Value::Array(list)) if !list.is_empty() && dice.chance(60) => match dice.pick(list) {
             Value::String(text) => text.clone(),
@@ -169,16 +194,16 @@ fn nearly(dice: &mut Dice, name: &str, separator: char) -> String {
 }
 
 fn none(dice: &mut Dice, name: &str) -> String {
-    match dice.below(10) {
+    match dice.below(17) {
         0 => String::new(),
-        1 => format!("sw_{name}"),
-        2 => format!("{name}{}", "x".repeat(251)),
-        3 => format!("{name} "),
-        4 => format!("\u{3000}{name}"),
-        5 => format!("{name}\u{2028}x"),
-        6 => format!("{name}\u{85}"),
-        7 => format!("{name}*"),
-        8 => format!("{{{name}}}"),
+        1..=7 => format!("sw_{name}"),
+        8 => format!("{name}{}", "x".repeat(251)),
+        9 => format!("{name} "),
+        10 => format!("\u{3000}{name}"),
+        11 => format!("{name}\u{2028}x"),
+        12 => format!("{name}\u{85}"),
+        13 => format!("{name}*"),
+        14 => format!("{{{name}}}"),
         _ => format!("x{name}\u{9f}x"),
     }
 }

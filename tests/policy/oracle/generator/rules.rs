@@ -41,10 +41,10 @@ impl Plan {
     pub(super) fn add_rules(&mut self, dice: &mut Dice, role: &str) {
         let at = self.separator;
         let needs_issuer = self.is_several() && self.issuers_of(role).len() > 1;
-        let (allows, denies) = *dice.pick(&[(1, 0), (2, 0), (2, 0), (3, 1), (4, 1), (2, 2), (0, 2)]);
+        let (allows, denies) = *dice.pick(&[(2, 0), (3, 0), (2, 1), (3, 1), (4, 2), (3, 2), (0, 2)]);
         let mut allowed: Vec<String> = (0..allows).map(|_| self.allow(dice, needs_issuer)).collect();
         let issuer = if needs_issuer { format!("{{issuer}}{at}") } else { String::new() };
-        if dice.chance(17) {
+        if dice.chance(20) {
             allowed.push(format!("wide{at}{issuer}{{wide}}"));
         }
         if dice.chance(12) {
@@ -56,7 +56,7 @@ impl Plan {
         }
         for _ in 0..denies {
             let allowed = self.allowed();
-            let pattern = if allowed.is_empty() || dice.chance(20) {
+            let pattern = if allowed.is_empty() || dice.chance(35) {
                 self.deny(dice)
             } else {
                 let allowed = dice.pick(&allowed).clone();
@@ -101,6 +101,11 @@ impl Plan {
     }
 
     fn deny(&self, dice: &mut Dice) -> String {
+        if dice.chance(50) {
+            let hole = self.ban(dice);
+            let rest = if dice.chance(20) { format!("{}**", self.separator) } else { String::new() };
+            return format!("{}{}{hole}{rest}", dice.pick(&["support", "room", "größe"]), self.separator);
+        }
         let first = match dice.below(12) {
             0 => return (*dice.pick(&["**", "*"])).to_owned(),
             1 | 2 if self.separator != '_' => "sw_internal".to_owned(),
@@ -129,10 +134,15 @@ impl Plan {
                 4 => "*".to_owned(),
                 5 if place > 0 && is_last => "**".to_owned(),
                 _ if part == "**" || (place == 0 && count > 1) => part,
-                _ => self.hole(dice),
+                _ => self.ban(dice),
             });
         }
         changed.join(&self.separator.to_string())
+    }
+
+    /// A placeholder of a deny rule.
+    fn ban(&self, dice: &mut Dice) -> String {
+        if dice.chance(45) { "{bans}".to_owned() } else { self.hole(dice) }
     }
 
     fn segment(&self, dice: &mut Dice, may_be_odd: bool) -> String {
