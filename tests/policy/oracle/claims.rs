@@ -214,22 +214,17 @@ fn text_of(value: &Value) -> Result<String, &'static str> {
 }
 
 fn fits(text: &str, separator: char) -> Result<(), &'static str> {
-    if text.chars().any(|character| !character.is_ascii()) {
-        return Err("misfit: not ASCII");
+    for character in text.chars() {
+        match character {
+            _ if !character.is_ascii() => return Err("misfit: not ASCII"),
+            ' ' => return Err("misfit: a blank"),
+            '*' | '{' | '}' => return Err("misfit: a character of patterns"),
+            _ if character == separator => return Err("misfit: the separator"),
+            '!'..='~' => {}
+            _ => return Err("misfit: a control character"),
+        }
     }
-    if text.contains(' ') {
-        return Err("misfit: a blank");
-    }
-    if text.chars().any(|character| !(' '..='~').contains(&character)) {
-        return Err("misfit: a control character");
-    }
-    if text.contains(separator) {
-        return Err("misfit: the separator");
-    }
-    if text.contains(['*', '{', '}']) {
-        return Err("misfit: a character of patterns");
-    }
-    if text.chars().count() > 128 { Err("misfit: over 128 characters") } else { Ok(()) }
+    if text.len() > 128 { Err("misfit: over 128 characters") } else { Ok(()) }
 }
 
 /// RFC 4648 §5 without padding: bit by bit.

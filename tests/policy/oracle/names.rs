@@ -16,13 +16,16 @@ pub(super) fn is_white(character: char) -> bool {
 
 /// The codes of what is wrong with a name; none for a good one.
 pub(super) fn faults(name: &str) -> Vec<&'static str> {
-    let mut codes = Vec::new();
-    let ends = [name.chars().next(), name.chars().last()];
-    let is_white_at_an_end = ends.into_iter().flatten().any(is_white);
-    if name.is_empty() || name.chars().any(is_control) || is_white_at_an_end || name.contains(['*', '{', '}']) {
+    let (mut codes, mut count, mut is_invalid) = (Vec::new(), 0, name.is_empty());
+    for character in name.chars() {
+        count += 1;
+        is_invalid |= is_control(character) || matches!(character, '*' | '{' | '}');
+    }
+    let ends = [name.chars().next(), name.chars().next_back()];
+    if is_invalid || ends.into_iter().flatten().any(is_white) {
         codes.push("channel_name_is_invalid");
     }
-    if name.chars().count() > 250 {
+    if count > 250 {
         codes.push("channel_name_size_limit_exceeded");
     }
     if name.starts_with("sw_") {

@@ -77,6 +77,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::EmptyList,
     Kind::Object,
     Kind::OverLong,
+    Kind::OverLong,
     Kind::Thousand,
     Kind::Thousand,
     Kind::Absent,

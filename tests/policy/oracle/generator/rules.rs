@@ -160,7 +160,7 @@ impl Plan {
         }
         let claim = *dice.pick(CLAIMS);
         let filters: &[&str] = if "-_".contains(self.separator) { &["|sha256"] } else { &["|b64url", "|sha256"] };
-        let filter = if dice.chance(25) { *dice.pick(filters) } else { "" };
+        let filter = if dice.chance(16) { *dice.pick(filters) } else { "" };
         format!("{{{claim}{filter}}}")
     }
 }
