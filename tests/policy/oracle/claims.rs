@@ -159,7 +159,7 @@ impl Hole {
         match self.filter {
             Filter::Plain => fits(&text, separator).map(|()| text),
             Filter::B64url => Ok(b64url(text.as_bytes())),
-            Filter::Sha256 => Ok(Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()),
+            Filter::Sha256 => Ok(hex(&Sha256::digest(text.as_bytes()))),
         }
     }
 }
@@ -227,22 +227,18 @@ fn fits(text: &str, separator: char) -> Result<(), &'static str> {
     if text.len() > 128 { Err("misfit: over 128 characters") } else { Ok(()) }
 }
 
+/// Two lowercase digits for each byte.
+fn hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}
+
 /// RFC 4648 §5 without padding: bit by bit.
 fn b64url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut bits = String::new();
-    for byte in bytes {
-        bits += &format!("{byte:08b}");
-    }
-    while bits.len() % 6 != 0 {
-        bits.push('0');
-    }
-    let mut text = String::new();
-    for start in (0..bits.len()).step_by(6) {
-        let six = usize::from_str_radix(&bits[start..start + 6], 2).unwrap();
-        text.push(char::from(ALPHABET[six]));
-    }
-    text
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |place| byte >> place & 1)).collect();
+    let six = |bits: &[u8]| (0..6).fold(0, |sum, place| sum * 2 + usize::from(*bits.get(place).unwrap_or(&0)));
+    bits.chunks(6).map(|bits| char::from(ALPHABET[six(bits)])).collect()
 }
 
 #[test]

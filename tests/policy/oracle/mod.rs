@@ -113,15 +113,14 @@ impl Tally {
     }
 
     fn verdict(&self) {
-        let mut report =
-            format!("{} cases; {} policies refused by both\n", self.cases, self.refused.values().sum::<u64>());
+        let refused = self.refused.values().sum::<u64>();
+        println!("{} cases; {refused} policies refused by both", self.cases);
         for (reason, count) in &self.refused {
-            report += &format!("{count:6}  refused: {}\n", reason.lines().last().unwrap_or_default());
+            println!("{count:6}  refused: {}", reason.lines().last().unwrap_or_default());
         }
         for feature in features::ALL {
-            report += &format!("{:6}  {feature}\n", self.features.get(feature).unwrap_or(&0));
+            println!("{:6}  {feature}", self.features.get(feature).unwrap_or(&0));
         }
-        println!("{report}");
         let shown: Vec<&str> = self.differences.iter().take(SHOWN).map(String::as_str).collect();
         assert!(shown.is_empty(), "{} differences, the first of them:\n{}", self.differences.len(), shown.join("\n"));
         let unknown: Vec<&&str> = self.features.keys().filter(|feature| !features::ALL.contains(feature)).collect();
@@ -129,7 +128,6 @@ impl Tally {
         let rare = |feature: &&&str| self.features.get(*feature).is_none_or(|count| count * 100 < self.cases);
         let rare: Vec<&&str> = features::ALL.iter().filter(rare).collect();
         assert!(rare.is_empty(), "in less than 1 % of the cases: {rare:?}");
-        let refused = self.refused.values().sum::<u64>();
         assert!(refused * 100 <= POLICIES * 3, "{refused} of {POLICIES} policies are none");
     }
 }

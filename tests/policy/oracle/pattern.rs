@@ -50,13 +50,23 @@ impl Pattern {
     }
 
     pub(super) fn holes(&self) -> Vec<&Hole> {
-        let hole = |segment| if let &Segment::Hole(ref hole) = segment { Some(hole) } else { None };
-        self.segments.iter().filter_map(hole).collect()
+        let mut holes = Vec::new();
+        for segment in &self.segments {
+            if let Segment::Hole(hole) = segment {
+                holes.push(hole);
+            }
+        }
+        holes
     }
 
     pub(super) fn literals(&self) -> Vec<&str> {
-        let literal = |segment| if let &Segment::Literal(ref text) = segment { Some(text.as_str()) } else { None };
-        self.segments.iter().filter_map(literal).collect()
+        let mut literals = Vec::new();
+        for segment in &self.segments {
+            if let Segment::Literal(text) = segment {
+                literals.push(text.as_str());
+            }
+        }
+        literals
     }
 
     pub(super) fn has_wildcard(&self) -> bool {

@@ -35,44 +35,45 @@ pub(super) struct RolePlan {
 impl Plan {
     /// The policy's text.
     pub(super) fn text(&self, dice: &mut Dice) -> String {
-        let mut text = format!("version = 1\n{}", self.extra);
+        let mut lines = vec![format!("version = 1\n{}", self.extra)];
         if self.separator != ':' || dice.chance(50) {
-            text += &format!("separator = \"{}\"\n", self.separator);
+            lines.push(format!("separator = \"{}\"", self.separator));
         }
-        text += "[ttl]\n";
+        lines.push("[ttl]".to_owned());
         for (key, minutes, absent) in [("min", self.ttl[0], 3), ("default", self.ttl[1], 15), ("max", self.ttl[2], 60)]
         {
             if minutes != absent || dice.chance(50) {
-                text += &format!("{key} = \"{}\"\n", duration(dice, minutes));
+                lines.push(format!("{key} = \"{}\"", duration(dice, minutes)));
             }
         }
-        text += "[member]\n";
+        lines.push("[member]".to_owned());
         if !self.member.is_empty() {
-            text += &format!("id = {}\n", quoted(&self.member));
+            lines.push(format!("id = {}", quoted(&self.member)));
         }
         if !self.state.is_empty() {
             let entries: Vec<String> =
                 self.state.iter().map(|(key, value)| format!("{} = {value}", quoted(key))).collect();
-            text += &format!("state = {{ {} }}\n", entries.join(", "));
+            lines.push(format!("state = {{ {} }}", entries.join(", ")));
         }
         if !self.client_state.is_empty() {
-            text += &format!("client_state = {}\n", list(&self.client_state));
+            lines.push(format!("client_state = {}", list(&self.client_state)));
         }
         for (name, role) in &self.roles {
-            text += &role.text(name);
+            lines.push(role.text(name));
         }
         if let Some(role) = &self.default_role {
-            text += &format!("[defaults]\nrole = {}\n", quoted(role));
+            lines.push(format!("[defaults]\nrole = {}", quoted(role)));
         }
         if let Some((role, cap)) = &self.guest {
-            let cap = cap.as_ref().map_or(String::new(), |cap| format!("max_ttl = {}\n", quoted(cap)));
-            text += &format!("[guest]\nrole = {}\n{cap}", quoted(role));
+            lines.push(format!("[guest]\nrole = {}", quoted(role)));
+            lines.extend(cap.as_ref().map(|cap| format!("max_ttl = {}", quoted(cap))));
         }
         if !self.blocked.is_empty() {
-            text += &format!("[blocked]\nmembers = {}\n", list(&self.blocked));
+            lines.push(format!("[blocked]\nmembers = {}", list(&self.blocked)));
         }
-        text
+        lines.join("\n") + "\n"
     }
+
     /// The aliases that a role is for.
     pub(super) fn issuers_of(&self, role: &str) -> Vec<String> {
         self.roles[role].issuers.clone().unwrap_or_else(|| self.aliases.clone())
@@ -98,25 +99,25 @@ impl Plan {
 impl RolePlan {
     fn text(&self, name: &str) -> String {
         let name = quoted(name);
-        let mut text = format!("[roles.{name}]\n");
+        let mut lines = vec![format!("[roles.{name}]")];
         if let Some(cap) = &self.max_ttl {
-            text += &format!("max_ttl = {}\n", quoted(cap));
+            lines.push(format!("max_ttl = {}", quoted(cap)));
         }
         if !self.includes.is_empty() {
-            text += &format!("includes = {}\n", list(&self.includes));
+            lines.push(format!("includes = {}", list(&self.includes)));
         }
         for (key, names) in [("claimed_as", &self.claimed_as), ("issuers", &self.issuers)] {
-            text += &names.as_ref().map_or(String::new(), |names| format!("{key} = {}\n", list(names)));
+            lines.extend(names.as_ref().map(|names| format!("{key} = {}", list(names))));
         }
         for (table, rules) in [("channels", &self.channels), ("deny", &self.deny)] {
             if !rules.is_empty() {
-                text += &format!("[roles.{name}.{table}]\n");
+                lines.push(format!("[roles.{name}.{table}]"));
             }
             for (pattern, rights) in rules {
-                text += &format!("{} = {}\n", quoted(pattern), list(rights));
+                lines.push(format!("{} = {}", quoted(pattern), list(rights)));
             }
         }
-        text
+        lines.join("\n")
     }
 }
 

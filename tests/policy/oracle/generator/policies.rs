@@ -144,7 +144,8 @@ fn state(dice: &mut Dice) -> Vec<(String, String)> {
     if dice.chance(8) {
         // 1,843 characters and the filler, at most.
         let filler = "x".repeat(*dice.pick(&[0, 100, 156, 157]));
-        let place = |place| (format!("k{place}"), quoted(*dice.pick(&["{name}", "{flag}", "{n}"])));
+        let claims = ["name", "flag", "n"];
+        let place = |place| (format!("k{place}"), format!("\"{{{}}}\"", dice.pick(&claims)));
         return (1..=7).map(place).chain([("zz".to_owned(), quoted(&filler))]).collect();
     }
     let entries = [
