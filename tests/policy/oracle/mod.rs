@@ -101,7 +101,7 @@ impl Tally {
         if found != expected {
             let facts =
                 format!("{:?}, {:?}, claims {}", facts.who, facts.roles, brief(&Value::Object(facts.claims.clone())));
-            let left = case.facts.ends.map(|ends| ends.millis() - now.millis());
+            let left = case.facts.ends.map(|ends| ends.millis().saturating_sub(now.millis()));
             let world = format!("{text}\n{facts}\nleft of the session: {left:?} ms\nbody: {}", brief(body));
             self.differs(seed, &world, &format!("{found:#?}"), &format!("{expected:#?}"));
         }

@@ -100,8 +100,9 @@ impl Question<'_> {
             (Who::Guest { .. }, Some(guest)) => guest.cap,
             _ => None,
         };
-        let session = self.facts.ends.map(|ends| (ends.millis() - self.now.millis()).div_euclid(60_000));
-        notes.session(self.facts.ends.map(|ends| ends.millis() - self.now.millis()), self.model.min);
+        let left = self.facts.ends.map(|ends| ends.millis().saturating_sub(self.now.millis()));
+        let session = left.map(|left| left.div_euclid(60_000));
+        notes.session(left, self.model.min);
         let bounds = [
             ("request", wanted.minutes),
             ("default", wanted.minutes.is_none().then_some(i64::from(self.model.default))),

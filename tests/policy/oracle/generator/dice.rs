@@ -13,8 +13,10 @@ pub(super) struct Dice {
 }
 
 /// Words that hold no separator at all.
-pub(super) const WORDS: &[&str] =
-    &["support", "project", "news", "room", "alice", "bob", "t1", "p1", "p2", "42", "x y", "größe", "A", "lobby"];
+pub(super) const WORDS: &[&str] = &[
+    "support", "project", "news", "room", "alice", "bob", "t1", "p1", "p2", "42", "x y", "größe", "A", "lobby",
+    "q\"u\\o", "x|~y",
+];
 
 /// Values that fit beside some separator at least.
 const VALUES: &[&str] =

@@ -39,14 +39,18 @@ impl Plan {
         if self.separator != ':' || dice.chance(50) {
             lines.push(format!("separator = \"{}\"", self.separator));
         }
-        lines.push("[ttl]".to_owned());
+        // What is absent is as it is by default; so is a table.
+        let before = lines.len();
         for (key, minutes, absent) in [("min", self.ttl[0], 3), ("default", self.ttl[1], 15), ("max", self.ttl[2], 60)]
         {
             if minutes != absent || dice.chance(50) {
                 lines.push(format!("{key} = \"{}\"", duration(dice, minutes)));
             }
         }
-        lines.push("[member]".to_owned());
+        if lines.len() > before || dice.chance(50) {
+            lines.insert(before, "[ttl]".to_owned());
+        }
+        let before = lines.len();
         if !self.member.is_empty() {
             lines.push(format!("id = {}", quoted(&self.member)));
         }
@@ -57,6 +61,9 @@ impl Plan {
         }
         if !self.client_state.is_empty() {
             lines.push(format!("client_state = {}", list(&self.client_state)));
+        }
+        if lines.len() > before || dice.chance(50) {
+            lines.insert(before, "[member]".to_owned());
         }
         for (name, role) in &self.roles {
             lines.push(role.text(name));

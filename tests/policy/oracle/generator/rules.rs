@@ -1,6 +1,6 @@
 //! Rules by chance: what is allowed, and denials that are mostly about it. Must not know either evaluator.
 
-use super::dice::Dice;
+use super::dice::{Dice, WORDS};
 use super::plan::{self, Plan};
 
 /// What placeholders are about; the claims of [`super::sessions`].
@@ -93,6 +93,10 @@ impl Plan {
             }
             parts
         };
+        // White space may stand anywhere but at a name's ends.
+        if parts.len() > 2 && WORDS.contains(&parts[1].as_str()) && dice.chance(30) {
+            parts[1] = format!(" {} ", parts[1]);
+        }
         let has_claim = parts.iter().any(|part| part.starts_with('{') && part != "{issuer}");
         if needs_issuer && has_claim && !parts.contains(&"{issuer}".to_owned()) {
             parts.insert(1, "{issuer}".to_owned());
@@ -156,7 +160,7 @@ impl Plan {
 
     fn hole(&self, dice: &mut Dice) -> String {
         if dice.chance(8) {
-            return "{issuer}".to_owned();
+            return (*dice.pick(&["{issuer}", "{issuer}", "{issuer}", "{issuer|sha256}"])).to_owned();
         }
         let claim = *dice.pick(CLAIMS);
         let filters: &[&str] = if "-_".contains(self.separator) { &["|sha256"] } else { &["|b64url", "|sha256"] };

@@ -125,7 +125,8 @@ fn edge(dice: &mut Dice) -> Value {
 fn ends(dice: &mut Dice, plan: &Plan, now: Timestamp) -> Option<Timestamp> {
     let [min, default, _] = plan.ttl;
     let left = match dice.below(17) {
-        0..=4 => return None,
+        0 => return Some(Timestamp::from_millis(*dice.pick(&[i64::MAX, i64::MIN, 0]))),
+        1..=4 => return None,
         5 | 6 => dice.between(90, 400) * 24 * 3_600_000,
         7 | 8 => dice.between(min, default) * 60_000 + dice.between(0, 59_999),
         9 => min * 60_000,
