@@ -8,6 +8,7 @@ mod example;
 mod faults;
 mod issuers;
 mod member;
+mod oracle;
 mod patterns;
 mod properties;
 mod ttl;
