@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 
+use super::damage::Damage;
 use super::fault::{Faults, Place, nearest, quoted};
 use super::fields::{Entry, Fields, Item, Value};
 use super::key::{Key, Kind};
-use super::read::{Damage, Raw, RawEntry, RawItem, RawTable};
+use super::read::{Raw, RawEntry, RawItem, RawTable};
 
 /// Checks a document against the keys that it may have. What is at fault is noted and left out; what a syntax fault
 /// touches is left out in silence.
@@ -15,7 +16,7 @@ pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: 
     let mut walk = Walk { damage, faults, path: Vec::new() };
     match &document.raw {
         Raw::Table(table) => walk.table(table, keys, &document.place),
-        _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false },
+        _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false, lost: Vec::new() },
     }
 }
 
@@ -36,14 +37,17 @@ impl Walk<'_> {
             };
             entries.extend(self.entry(raw, &key.kind));
         }
-        for key in keys.iter().filter(|key| key.required) {
-            if self.damage.is_none() && !table.entries.iter().any(|entry| entry.key == key.name) {
-                let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
-                self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
-            }
+        let (mut lost, mut missing) = (Vec::new(), Vec::new());
+        for key in keys.iter().filter(|key| !entries.iter().any(|entry| entry.key == key.name)) {
+            let is_written = table.entries.iter().any(|entry| entry.key == key.name);
+            if is_written || self.damage.mentions(key.name) { lost.push(key.name) } else { missing.push(key) }
         }
-        let whole = entries.len() == table.entries.len();
-        Fields { place: place.clone(), entries, whole }
+        for key in missing.into_iter().filter(|key| key.required && !self.damage.loses_keys) {
+            let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
+            self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
+        }
+        let whole = entries.len() == table.entries.len() && lost.is_empty();
+        Fields { place: place.clone(), entries, whole, lost }
     }
 
     fn unknown_key(&mut self, name: &str, place: &Place, keys: &'static [Key]) {
@@ -104,7 +108,7 @@ impl Walk<'_> {
             entries.extend(self.entry(raw, of));
         }
         let whole = entries.len() == table.entries.len();
-        Fields { place: place.clone(), entries, whole }
+        Fields { place: place.clone(), entries, whole, lost: Vec::new() }
     }
 
     fn tables(&mut self, items: &[RawItem], keys: &'static [Key]) -> Vec<Item> {

@@ -44,6 +44,7 @@ fn every_faulty_file_has_its_report() {
         assert_eq!(faults.messages.len(), faults.counted, "{report}");
         assert_eq!(faults.places.len(), faults.counted, "{report}");
         assert!(faults.places.is_sorted(), "{report}");
+        assert!(!name.starts_with("several_") || faults.counted >= 3, "{report}");
         assert_eq!(report.matches("= help: ").count(), faults.counted, "{report}");
         assert!(report.contains('^'), "{report}");
         let same_text = texts.insert(text, name);
@@ -118,7 +119,7 @@ fn a_syntax_fault_hides_no_other_fault_and_makes_none() {
     let text = "[roles.a.channels]\n'x*' = ['read']\n'y' = ['read'\n'z' = ['write']\n[defaults]\nrole = 'a'\n";
     let report = report(text);
     assert!(report.contains("beside other text"), "{report}");
-    assert!(report.contains("policy.toml:5:1"), "{report}");
+    assert!(report.contains("policy.toml:4:14"), "{report}");
     assert!(report.ends_with("2 faults found"), "{report}");
 }
 
@@ -155,5 +156,20 @@ fn nothing_is_told_that_only_follows_from_another_fault() {
     ] {
         let report = report(text);
         assert!(report.ends_with("1 fault found"), "{text}: {report}");
+    }
+}
+
+#[test]
+fn a_character_too_few_or_too_many_makes_few_faults() {
+    let good = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policy.toml")).unwrap();
+    let good = good.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    for (at, character) in good.char_indices().filter(|(_, character)| *character != '\n') {
+        let (before, after) = (&good[..at], &good[at + character.len_utf8()..]);
+        for text in [format!("{before}{after}"), format!("{before}\"{character}{after}")] {
+            if let Err(faults) = Policy::compile("policy.toml", &text, &BTreeSet::new()) {
+                let report = faults.to_string();
+                assert!(Faults::of(&report).counted <= 3, "{text}\n{report}");
+            }
+        }
     }
 }
