@@ -3,11 +3,13 @@
 
 use std::collections::HashSet;
 
+use super::advice::{described, found, instead, sample};
 use super::damage::Damage;
 use super::fault::{Faults, Place, nearest, quoted};
 use super::fields::{Entry, Fields, Item, Value};
 use super::key::{Key, Kind};
 use super::read::{Raw, RawEntry, RawItem, RawTable};
+use super::unit::{bytes, seconds};
 
 /// Checks a document against the keys that it may have. What is at fault is noted and left out; what a syntax fault
 /// touches is left out in silence.
@@ -43,7 +45,7 @@ impl Walk<'_> {
             if is_written || self.damage.mentions(key.name) { lost.push(key.name) } else { missing.push(key) }
         }
         for key in missing.into_iter().filter(|key| key.required && !self.damage.loses_keys) {
-            let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
+            let advice = format!("write {}: {}", sample(key, &self.path), key.about);
             self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
         }
         let whole = entries.len() == table.entries.len() && lost.is_empty();
@@ -149,25 +151,15 @@ impl Walk<'_> {
 
     fn wrong(&mut self, kind: &Kind, raw: &RawItem) {
         let wanted = kind.wanted();
-        // A secret is never shown, and neither is what stands in its place or in that of a table that could hold one.
-        let hides = matches!(kind, Kind::Secret | Kind::Text | Kind::Table(_) | Kind::Tables(_));
         // A variable's text stands without quotes.
         let wanted = if raw.place.is_in_text() { wanted } else { wanted.replace(", in quotes", "") };
-        let found = match (&raw.raw, kind) {
-            (Raw::Text(text), _) if !hides => quoted(text),
-            (Raw::Integer(integer), Kind::Integer(..)) => integer.to_string(),
-            (other, _) => described(other).to_owned(),
-        };
-        let advice = match (kind, &raw.raw) {
-            (Kind::Word(words), Raw::Text(text)) => nearest(text, words.iter().copied())
-                .map_or_else(|| format!("write {wanted}"), |near| format!("did you mean \"{near}\"?")),
-            _ => format!("write {wanted}"),
-        };
-        self.fault(&raw.place, &format!("this is {found}, where {wanted} is wanted"), advice);
+        let advice = instead(kind, raw, &self.path);
+        self.fault(&raw.place, &format!("this is {}, where {wanted} is wanted", found(kind, &raw.raw)), advice);
     }
 }
 
-fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
+/// A value that is no list and no table, if it is of its kind.
+pub(super) fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
     match (kind, raw) {
         (Kind::Text | Kind::Secret, Raw::Text(text)) => (!text.is_empty()).then(|| Value::Text(text.clone())),
         (Kind::Word(words), Raw::Text(text)) => words.contains(&text.as_str()).then(|| Value::Text(text.clone())),
@@ -181,49 +173,5 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
         (Kind::Scalar | Kind::Any, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
         (Kind::Boolean | Kind::Scalar | Kind::Any, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
         _ => None,
-    }
-}
-
-/// The longest duration, in seconds: ten years.
-const MAX_SECONDS: i64 = 3_650 * 86_400;
-
-/// A duration in seconds: a positive integer and one of `s m h d`; zero only where `zero` says so.
-#[must_use]
-pub fn seconds(text: &str, zero: bool) -> Option<i64> {
-    let unit = match text.chars().last()? {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let number = positive_integer(text.get(..text.len() - 1)?)?;
-    // Past ten years no clock of ours can reckon with it.
-    let seconds = number.checked_mul(unit).filter(|seconds| *seconds <= MAX_SECONDS)?;
-    (seconds > 0 || (zero && text == "0s")).then_some(seconds)
-}
-
-fn bytes(text: &str) -> Option<i64> {
-    let (number, unit) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("B", 1)]
-        .into_iter()
-        .find_map(|(suffix, unit)| text.strip_suffix(suffix).map(|number| (number, unit)))?;
-    positive_integer(number)?.checked_mul(unit).filter(|bytes| *bytes > 0)
-}
-
-fn positive_integer(text: &str) -> Option<i64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-fn described(raw: &Raw) -> &'static str {
-    match raw {
-        Raw::Text(text) if text.is_empty() => "an empty string",
-        Raw::Text(_) => "a string",
-        Raw::Integer(_) => "an integer",
-        Raw::Float(_) => "a number",
-        Raw::Boolean(_) => "a boolean",
-        Raw::Datetime => "a date or a time",
-        Raw::List(_) => "a list",
-        Raw::Table(_) => "a table",
-        Raw::Unreadable => "unreadable",
     }
 }

@@ -2,6 +2,7 @@
 //! values; another yields the JSON Schema. Shared by the policy, its tests and the settings; must not know what the keys
 //! mean.
 
+mod advice;
 mod check;
 mod damage;
 mod fault;
@@ -12,8 +13,9 @@ mod key;
 mod lint;
 mod read;
 mod syntax;
+mod unit;
 
-pub use check::{check, seconds};
+pub use check::check;
 pub use damage::Damage;
 pub use fault::{Fault, Faults, Place, Source, escaped, nearest, quoted};
 pub use fields::{Entry, Fields, Item, Value};
@@ -21,3 +23,4 @@ pub use json_schema::json_schema;
 pub use key::{Key, Kind};
 pub use lint::{Lint, Lints};
 pub use read::{Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};
+pub use unit::seconds;
