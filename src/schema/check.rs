@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::advice::{described, found, instead, sample};
+use super::advice::{described, found, header, instead, sample};
 use super::damage::Damage;
 use super::fault::{Faults, Place, nearest, quoted};
 use super::fields::{Entry, Fields, Item, Value};
@@ -15,7 +15,7 @@ use super::unit::{bytes, seconds};
 /// touches is left out in silence.
 #[must_use]
 pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: &mut Faults) -> Fields {
-    let mut walk = Walk { damage, faults, path: Vec::new() };
+    let mut walk = Walk { damage, faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
     match &document.raw {
         Raw::Table(table) => walk.table(table, keys, &document.place),
         _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false, lost: Vec::new() },
@@ -27,22 +27,28 @@ struct Walk<'a> {
     faults: &'a mut Faults,
     /// The keys that lead to where the walk is.
     path: Vec<String>,
+    /// The tables that it is in, from the outermost: how many keys lead there, and which keys each may have.
+    within: Vec<(usize, &'static [Key])>,
+    /// The keys that somebody meant who wrote another name, or the right one in another table.
+    meant: Vec<&'static Key>,
 }
 
 impl Walk<'_> {
     fn table(&mut self, table: &RawTable, keys: &'static [Key], place: &Place) -> Fields {
+        self.within.push((self.path.len(), keys));
         let mut entries = Vec::new();
         for raw in &table.entries {
-            let Some(key) = keys.iter().find(|key| key.name == raw.key) else {
-                self.unknown_key(&raw.key, &raw.key_place, keys);
-                continue;
-            };
-            entries.extend(self.entry(raw, &key.kind));
+            match keys.iter().find(|key| key.name == raw.key) {
+                Some(key) => entries.extend(self.entry(raw, &key.kind)),
+                None => self.unknown_key(raw, keys),
+            }
         }
+        self.within.pop();
         let (mut lost, mut missing) = (Vec::new(), Vec::new());
         for key in keys.iter().filter(|key| !entries.iter().any(|entry| entry.key == key.name)) {
             let is_written = table.entries.iter().any(|entry| entry.key == key.name);
-            if is_written || self.damage.mentions(key.name) { lost.push(key.name) } else { missing.push(key) }
+            let is_meant = self.meant.iter().any(|meant| std::ptr::eq(*meant, key)) || self.damage.mentions(key.name);
+            if is_written || is_meant { lost.push(key.name) } else { missing.push(key) }
         }
         for key in missing.into_iter().filter(|key| key.required && !self.damage.loses_keys) {
             let advice = format!("write {}: {}", sample(key, &self.path), key.about);
@@ -52,16 +58,54 @@ impl Walk<'_> {
         Fields { place: place.clone(), entries, whole, lost }
     }
 
-    fn unknown_key(&mut self, name: &str, place: &Place, keys: &'static [Key]) {
-        if self.damage.touches(place) {
+    fn unknown_key(&mut self, raw: &RawEntry, keys: &'static [Key]) {
+        if self.damage.touches(&raw.key_place) {
             return;
         }
         let known = keys.iter().map(|key| key.name);
-        let advice = match nearest(name, known.clone()) {
-            Some(near) => format!("did you mean {}?", quoted(near)),
-            None => format!("the keys here are {}", known.map(quoted).collect::<Vec<_>>().join(", ")),
+        let advice = if let Some(near) = nearest(&raw.key, known.clone()) {
+            self.meant.extend(keys.iter().find(|key| key.name == near));
+            format!("did you mean {}?", quoted(near))
+        } else if let Some((home, key)) = self.home_of(&raw.key) {
+            self.meant.push(key);
+            format!("{}: {}", belongs(&home, raw), write_there(&home, raw))
+        } else {
+            let takers = self.takers(&raw.item, keys);
+            let are = if keys.len() == 1 { "the only key here is" } else { "the keys here are" };
+            takers.unwrap_or_else(|| format!("{are} {}", known.map(quoted).collect::<Vec<_>>().join(", ")))
         };
-        self.fault(place, &format!("there is no key {} here", quoted(name)), advice);
+        self.fault(&raw.key_place, &format!("there is no key {} here", quoted(&raw.key)), advice);
+    }
+
+    /// Where a key belongs: to one of the tables around, or to any other.
+    fn home_of(&self, name: &str) -> Option<(Vec<String>, &'static Key)> {
+        let around = self.within.iter().rev().skip(1).find_map(|(depth, keys)| {
+            let key = keys.iter().find(|key| key.name == name)?;
+            Some((self.path.get(..*depth).unwrap_or_default().to_vec(), key))
+        });
+        let (_, all) = self.within.first()?;
+        around.or_else(|| key_named(name, all, &[]))
+    }
+
+    /// What the keys here are that would take the value as one of their own, or whole.
+    fn takers(&self, raw: &RawItem, keys: &'static [Key]) -> Option<String> {
+        let maps = || keys.iter().filter_map(|key| if let Kind::Map(of) = &key.kind { Some((key, *of)) } else { None });
+        let here: Vec<_> =
+            maps().filter(|(key, _)| self.takes(&key.kind, raw)).map(|(key, _)| quoted(key.name)).collect();
+        if !here.is_empty() {
+            return Some(format!("did you mean {}?", here.join(" or ")));
+        }
+        let below = maps().filter(|(_, of)| self.takes(of, raw));
+        let below: Vec<_> = below.map(|(key, _)| sample(key, &self.path)).collect();
+        (!below.is_empty()).then(|| format!("write it below {}", below.join(" or ")))
+    }
+
+    /// Whether a value is of a kind, without a word about why not.
+    fn takes(&self, kind: &'static Kind, raw: &RawItem) -> bool {
+        let mut faults = Faults::default();
+        let damage = self.damage;
+        let mut trial = Walk { damage, faults: &mut faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
+        trial.item(raw, kind, &raw.place).is_some() && faults.is_empty()
     }
 
     /// Notes a fault of what the keys so far lead to.
@@ -107,10 +151,26 @@ impl Walk<'_> {
     fn map(&mut self, table: &RawTable, of: &'static Kind, place: &Place) -> Fields {
         let mut entries = Vec::new();
         for raw in &table.entries {
-            entries.extend(self.entry(raw, of));
+            if let Some((home, key)) = self.misplaced(raw, of) {
+                self.meant.push(key);
+                self.fault(&raw.key_place, &belongs(&home, raw), write_there(&home, raw));
+            } else {
+                entries.extend(self.entry(raw, of));
+            }
         }
         let whole = entries.len() == table.entries.len();
         Fields { place: place.clone(), entries, whole, lost: Vec::new() }
+    }
+
+    /// Where a key belongs that is none of the writer's own: it is one of a table around, and its value is at home there.
+    fn misplaced(&self, raw: &RawEntry, of: &'static Kind) -> Option<(Vec<String>, &'static Key)> {
+        let (home, key) = self.within.iter().rev().find_map(|(depth, keys)| {
+            let key = keys.iter().find(|key| key.name == raw.key)?;
+            Some((self.path.get(..*depth)?.to_vec(), key))
+        })?;
+        let is_at_home = has_shape(&key.kind, &raw.item.raw) && !self.damage.touches(&raw.key_place);
+        let fits_here = has_shape(of, &raw.item.raw) && (matches!(of, Kind::Table(_)) || self.takes(of, &raw.item));
+        (is_at_home && !fits_here).then_some((home, key))
     }
 
     fn tables(&mut self, items: &[RawItem], keys: &'static [Key]) -> Vec<Item> {
@@ -173,5 +233,52 @@ pub(super) fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
         (Kind::Scalar | Kind::Any, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
         (Kind::Boolean | Kind::Scalar | Kind::Any, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
         _ => None,
+    }
+}
+
+/// A key of this name in any table, and the keys that lead to the table.
+fn key_named(name: &str, keys: &'static [Key], path: &[String]) -> Option<(Vec<String>, &'static Key)> {
+    let below = |key: &'static Key| {
+        let own = [path, &[key.name.to_owned()]].concat();
+        match &key.kind {
+            Kind::Table(keys) | Kind::OrWord(_, Kind::Table(keys)) | Kind::Tables(keys) => key_named(name, keys, &own),
+            Kind::Map(Kind::Table(keys)) => key_named(name, keys, &[own.as_slice(), &["NAME".to_owned()]].concat()),
+            _ => None,
+        }
+    };
+    let here = keys.iter().find(|key| key.name == name).map(|key| (path.to_vec(), key));
+    here.or_else(|| keys.iter().find_map(below))
+}
+
+/// Where a key belongs.
+fn belongs(home: &[String], raw: &RawEntry) -> String {
+    let key = quoted(&raw.key);
+    if home.is_empty() {
+        format!("{key} belongs at the top of the file")
+    } else {
+        format!("{key} is a key of [{}]", header(home))
+    }
+}
+
+/// How a key comes to stand in the table that `home` leads to.
+fn write_there(home: &[String], raw: &RawEntry) -> String {
+    if matches!(raw.item.raw, Raw::Table(_)) {
+        format!("write [{}]", header(&[home, std::slice::from_ref(&raw.key)].concat()))
+    } else if home.is_empty() {
+        "write it above the first [table]".to_owned()
+    } else {
+        format!("write it right below [{}], above any other header", header(home))
+    }
+}
+
+/// Whether a value looks like one of a kind, good or not.
+fn has_shape(kind: &Kind, raw: &Raw) -> bool {
+    match (kind, raw) {
+        (Kind::Any, _) => true,
+        (Kind::Table(_) | Kind::Map(_), found) => matches!(found, Raw::Table(_)),
+        (Kind::List { .. } | Kind::Tables(_), found) => matches!(found, Raw::List(_)),
+        (Kind::Boolean, found) => matches!(found, Raw::Boolean(_)),
+        (Kind::Integer(..), found) => matches!(found, Raw::Integer(_)),
+        (_, found) => matches!(found, Raw::Text(_)),
     }
 }
