@@ -24,8 +24,11 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     let mut faults = Faults::default();
     let (document, damage) = read_toml(&source, &mut faults);
     let fields = check(&document, file::KEYS, &damage, &mut faults);
-    let separator = fields.text("separator").and_then(|(text, _)| text.chars().next()).unwrap_or(':');
-    let mut compiler = Compiler { faults, damage, separator, placeholders: Placeholders::default(), lives: Vec::new() };
+    let separator = fields.text("separator").and_then(|(text, _)| text.chars().next());
+    let separator = separator.or_else(|| (!fields.has_lost("separator")).then_some(':'));
+    let knows_roles = fields.table("roles").is_some_and(|roles| roles.whole);
+    let (placeholders, lives) = (Placeholders::default(), Vec::new());
+    let mut compiler = Compiler { faults, damage, separator, knows_roles, placeholders, lives };
 
     let ttl = compiler.ttl(&fields);
     let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
@@ -42,7 +45,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     }
 
     let sha256 = format!("{:x}", Sha256::digest(text));
-    let policy = |ttl: TtlBounds, member: Pattern| Policy {
+    let policy = |separator: char, ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
         member: MemberTemplate { pattern: member, place: member_place },
@@ -57,8 +60,9 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
         lives: compiler.lives,
         roles: roles(drafts),
     };
+    let known = separator.zip(ttl).zip(member);
     Compiled {
-        policy: ttl.zip(member).map(|(ttl, member)| policy(ttl, member)),
+        policy: known.map(|((separator, ttl), member)| policy(separator, ttl, member)),
         faults: compiler.faults,
         is_torn: compiler.damage.structural,
     }
@@ -72,6 +76,8 @@ pub(super) struct Draft {
     /// The names that a session may claim it by.
     pub(super) claimed_as: Vec<String>,
     pub(super) issuers: Option<BTreeSet<String>>,
+    /// Whether they cannot be read, so that nothing can be said of them.
+    pub(super) has_lost_issuers: bool,
     max_ttl: Option<Ttl>,
     pub(super) allow: Vec<Rule>,
     deny: Vec<Rule>,
@@ -94,7 +100,10 @@ impl<'a> Names<'a> {
 pub(super) struct Compiler {
     pub(super) faults: Faults,
     damage: Damage,
-    separator: char,
+    /// None where it is not known what it should be: no pattern can be read then.
+    pub(super) separator: Option<char>,
+    /// Whether all roles of the file can be read: only then is one that is not there told.
+    knows_roles: bool,
     pub(super) placeholders: Placeholders,
     /// Every duration that was read.
     lives: Vec<(Life, Ttl, Place)>,
@@ -103,6 +112,8 @@ pub(super) struct Compiler {
 impl Compiler {
     fn ttl(&mut self, fields: &Fields) -> Option<TtlBounds> {
         let table = fields.table("ttl");
+        // What is lost may be what makes the bounds fit: nothing is said of how they do.
+        let is_known = !fields.has_lost("ttl") && table.is_none_or(|table| table.whole);
         let mut bound = |name: &str, absent: i64| match table.and_then(|table| table.integer(name)) {
             None => (Some(absent), table.map_or_else(|| fields.place.clone(), |table| table.place.clone())),
             Some((seconds, place)) => (self.minutes(seconds, place), place.clone()),
@@ -121,8 +132,7 @@ impl Compiler {
         if max > longest {
             self.faults.add(&max_place, "[ttl].max is over 30 days", "SignalWire takes at most \"30d\"");
         }
-        // What is missing here may be what could not be read: nothing is said of how the bounds fit.
-        if table.is_some_and(|table| !table.whole) {
+        if !is_known {
             return None;
         }
         if default > max {
@@ -171,17 +181,16 @@ impl Compiler {
             self.faults.add(&table.place, "there is no role", advice);
         }
         let names = Names::of(table.entries.iter().map(|entry| entry.key.as_str()));
-        let complete = table.whole && !self.damage.structural;
         let mut drafts = Vec::new();
         for entry in &table.entries {
             if let Some(role) = entry.item.as_table() {
-                drafts.push(self.role(entry, role, &names, complete, min));
+                drafts.push(self.role(entry, role, &names, min));
             }
         }
         drafts
     }
 
-    fn role(&mut self, entry: &Entry, fields: &Fields, names: &Names<'_>, complete: bool, min: Option<Ttl>) -> Draft {
+    fn role(&mut self, entry: &Entry, fields: &Fields, names: &Names<'_>, min: Option<Ttl>) -> Draft {
         if entry.key.is_empty() {
             self.faults.add(&entry.key_place, "a role without a name", "give it one, as in [roles.customer]");
         }
@@ -190,8 +199,7 @@ impl Compiler {
         for (name, place) in fields.list("includes").unwrap_or_default().iter().filter_map(Item::as_text) {
             match names.index.get(name) {
                 Some(index) => includes.push((*index, place.clone())),
-                None if complete => self.unknown_role(name, place, names),
-                None => {}
+                None => self.unknown_role(name, place, names),
             }
         }
         let claimed_as =
@@ -202,6 +210,7 @@ impl Compiler {
             includes,
             claimed_as,
             issuers: fields.list("issuers").map(|list| texts(Some(list)).collect()),
+            has_lost_issuers: fields.has_lost("issuers"),
             max_ttl,
             allow: self.rules(fields.table("channels"), Use::Allow, max_ttl),
             deny: self.rules(fields.table("deny"), Use::Deny, None),
@@ -224,7 +233,7 @@ impl Compiler {
     }
 
     pub(super) fn pattern(&mut self, text: &str, place: &Place, wanted: Use) -> Option<Pattern> {
-        match Pattern::parse(text, wanted, self.separator, &mut self.placeholders) {
+        match Pattern::parse(text, wanted, self.separator?, &mut self.placeholders) {
             Ok(pattern) => Some(pattern),
             Err(found) => {
                 for fault in found {
@@ -239,13 +248,16 @@ impl Compiler {
         let (name, place) = fields?.text(key)?;
         let names = Names::of(drafts.iter().map(|draft| draft.name.as_str()));
         let found = names.index.get(name).copied();
-        if found.is_none() && !self.damage.structural {
+        if found.is_none() {
             self.unknown_role(name, place, &names);
         }
         found.map(|index| (index, place.clone()))
     }
 
     fn unknown_role(&mut self, name: &str, place: &Place, names: &Names<'_>) {
+        if !self.knows_roles || self.damage.mentions(name) {
+            return;
+        }
         let near = if self.faults.are_many() { None } else { nearest(name, names.list.iter().copied()) };
         let advice = if let Some(near) = near {
             format!("did you mean {}?", quoted(near))

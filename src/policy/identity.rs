@@ -15,6 +15,9 @@ use crate::schema::{Fields, Item, Place, Value, quoted};
 impl Compiler {
     pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Place) {
         let table = fields.table("member");
+        if fields.has_lost("member") || table.is_some_and(|table| table.has_lost("id")) {
+            return (None, fields.place.clone());
+        }
         let (text, place) = table.and_then(|table| table.text("id")).unwrap_or(("{sub}", &fields.place));
         let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, place.clone()) };
         let is_claim = |index| self.placeholders.get(index).is_some_and(|placeholder| !placeholder.is_issuer());

@@ -30,7 +30,7 @@ impl World<'_> {
                     format!("{}: users of different issuers could get the same member id", quoted(&member.text));
                 faults.add(member_place, message, "put the issuer in, as in {issuer}:{sub}");
             }
-            for (index, draft) in self.drafts.iter().enumerate() {
+            for (index, draft) in self.drafts.iter().enumerate().filter(|(_, draft)| !draft.has_lost_issuers) {
                 let is_default = default_role.is_some_and(|(role, _)| role == index);
                 self.check_role(draft, is_default, &aliases, faults);
             }
@@ -60,12 +60,12 @@ impl World<'_> {
     /// A role that comes along by `includes` or `[defaults]` is for every alias that the one it comes with is for.
     fn check_coverage(&self, default_role: Option<(usize, &Place)>, aliases: &BTreeSet<String>, faults: &mut Faults) {
         let everybody = default_role.map(|(role, place)| (role, place, aliases.clone(), "[defaults]".to_owned()));
-        let includes = self.drafts.iter().flat_map(|draft| {
+        let includes = self.drafts.iter().filter(|draft| !draft.has_lost_issuers).flat_map(|draft| {
             let wanted = effective(draft, aliases);
             draft.includes.iter().map(move |(role, place)| (*role, place, wanted.clone(), quoted(&draft.name)))
         });
         for (role, place, wanted, by) in includes.chain(everybody) {
-            let Some(named) = self.drafts.get(role) else { continue };
+            let Some(named) = self.drafts.get(role).filter(|draft| !draft.has_lost_issuers) else { continue };
             let missing: BTreeSet<_> = wanted.difference(&effective(named, aliases)).cloned().collect();
             if !missing.is_empty() {
                 let message = format!("{by} is for issuers that role {} is not for", quoted(&named.name));
