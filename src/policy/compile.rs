@@ -115,41 +115,35 @@ impl Compiler {
         // What is lost may be what makes the bounds fit: nothing is said of how they do.
         let is_known = !fields.has_lost("ttl") && table.is_none_or(|table| table.whole);
         let mut bound = |name: &str, absent: i64| match table.and_then(|table| table.integer(name)) {
-            None => (Some(absent), table.map_or_else(|| fields.place.clone(), |table| table.place.clone())),
-            Some((seconds, place)) => (self.minutes(seconds, place), place.clone()),
+            None => (Some(absent), None),
+            Some((seconds, place)) => (self.minutes(seconds, place), Some(place)),
         };
         let (default, default_place) = bound("default", 15);
         let (max, max_place) = bound("max", 60);
         let (min, min_place) = bound("min", 3);
         let (default, max, min) = (default?, max?, min?);
-        let written = ["default", "max", "min"].into_iter().zip([
-            (default, &default_place),
-            (max, &max_place),
-            (min, &min_place),
-        ]);
-        self.lives.extend(written.map(|(name, (minutes, place))| (Life::Bound(name), clamped(minutes), place.clone())));
+        let absent = table.map_or(&fields.place, |table| &table.place);
+        for (name, minutes, place) in
+            [("default", default, default_place), ("max", max, max_place), ("min", min, min_place)]
+        {
+            self.lives.push((Life::Bound(name), clamped(minutes), place.unwrap_or(absent).clone()));
+        }
         let longest = i64::from(Ttl::MAX.minutes());
-        if max > longest {
-            self.faults.add(&max_place, "[ttl].max is over 30 days", "SignalWire takes at most \"30d\"");
+        if let Some(place) = max_place.filter(|_| max > longest) {
+            self.faults.add(place, "[ttl].max is over 30 days", "SignalWire takes at most \"30d\"");
         }
         if !is_known {
             return None;
         }
         if default > max {
             let message = format!("[ttl].default ({default}m) is over [ttl].max ({max}m)");
-            self.faults.add(
-                &default_place,
-                message,
-                "write a shorter default or a longer max; absent, they are 15m and 1h",
-            );
+            let advice = "write a shorter default or a longer max; absent, they are 15m and 1h";
+            self.faults.add(default_place.or(max_place).unwrap_or(absent), message, advice);
         }
         if default < min {
             let message = format!("[ttl].default ({default}m) is under [ttl].min ({min}m)");
-            self.faults.add(
-                &default_place,
-                message,
-                "write a longer default or a shorter min; absent, they are 15m and 3m",
-            );
+            let advice = "write a longer default or a shorter min; absent, they are 15m and 3m";
+            self.faults.add(default_place.or(min_place).unwrap_or(absent), message, advice);
         }
         Some(TtlBounds { default: clamped(default), max: clamped(max), min: clamped(min) })
     }
