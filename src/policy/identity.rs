@@ -46,14 +46,19 @@ impl Compiler {
         let most = 2 + state.iter().map(chars).sum::<usize>() + state.len().saturating_sub(1);
         if most > MAX_STATE_CHARS {
             let message = format!("this state could have {most} characters, and SignalWire takes {MAX_STATE_CHARS}");
-            self.faults.add(&table.place, message, "each claim counts for 256 characters: leave some out");
+            self.faults.add(
+                &table.place,
+                message,
+                "each claim counts for 256 characters: leave some out, or shorten texts",
+            );
         }
         state
     }
 
     pub(super) fn client_state(&mut self, fields: &Fields, state: &[StateKey]) -> BTreeSet<String> {
         let list = fields.table("member").and_then(|member| member.list("client_state")).unwrap_or_default();
-        for (key, place) in list.iter().filter_map(Item::as_text) {
+        let mut told = BTreeSet::new();
+        for (key, place) in list.iter().filter_map(Item::as_text).filter(|(key, _)| told.insert(*key)) {
             if state.iter().any(|own| own.key == key) {
                 let message = format!("{} is in `state` too", quoted(key));
                 self.faults.add(
