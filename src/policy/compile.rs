@@ -258,7 +258,8 @@ impl Compiler {
         } else {
             let first: Vec<_> = names.list.iter().take(20).map(|name| quoted(name)).collect();
             let more = if names.list.len() > first.len() { ", …" } else { "" };
-            format!("the roles are {}{more}", first.join(", "))
+            let are = if first.len() == 1 { "the only role is" } else { "the roles are" };
+            format!("{are} {}{more}", first.join(", "))
         };
         self.faults.add(place, format!("there is no role {}", quoted(name)), advice);
     }

@@ -23,7 +23,9 @@ impl Compiler {
         let is_claim = |index| self.placeholders.get(index).is_some_and(|placeholder| !placeholder.is_issuer());
         if !pattern.placeholders().any(is_claim) {
             let message = format!("{}: every session would have the same member id", quoted(text));
-            self.faults.add(place, message, "take it from a claim, as in {sub} or {issuer}:{sub}");
+            let separator = self.separator.unwrap_or(':');
+            let advice = format!("take it from a claim, as in {{sub}} or {{issuer}}{separator}{{sub}}");
+            self.faults.add(place, message, advice);
         }
         (Some(pattern), place.clone())
     }

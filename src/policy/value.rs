@@ -213,6 +213,7 @@ fn parse_filter(name: &str, separator: char) -> Result<Filter, PatternFault> {
         }
         "b64url" => Ok(Filter::B64url),
         "sha256" => Ok(Filter::Sha256),
+        "" => fault("a `|` without a filter behind it", "take it out, or write |b64url or |sha256"),
         other => {
             let advice = match nearest(other, FILTERS) {
                 Some(near) => format!("did you mean |{near}?"),
