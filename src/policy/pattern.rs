@@ -1,7 +1,7 @@
 //! Patterns: from `"support:{sub}"` to segments, and which asked names they match. Must not know claims or rights.
 
 use super::value::Placeholder;
-use crate::chat::ChannelName;
+use crate::chat::{ChannelName, GUEST_PREFIX, MemberId};
 
 /// A channel pattern, split into segments before anything is ever filled in.
 #[derive(Debug)]
@@ -212,6 +212,13 @@ fn check_whole(
         if segments.iter().any(|segment| matches!(segment, Segment::One | Segment::Rest)) {
             let advice = format!("write literals and placeholders, as in {{sub}} or user{separator}{{sub}}");
             add("a member id has no wildcard", advice);
+        }
+        if text.starts_with(GUEST_PREFIX) {
+            let advice = format!("begin with something else, as in user{separator}{{sub}}");
+            add("an id that begins with `guest-` is a guest's, so nobody could have this one", advice);
+        }
+        if least_chars(segments, placeholders) > MemberId::MAX_CHARS {
+            add("no member id is that long", "a member id has at most 250 characters".to_owned());
         }
         return;
     }
