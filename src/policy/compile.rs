@@ -40,15 +40,21 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     inclusion::circles(&drafts, &mut compiler.faults);
     if !compiler.damage.structural {
         let default_role = default_role.as_ref().map(|(role, place)| (*role, place));
-        let world = issuers::World { drafts: &drafts, aliases, placeholders: &compiler.placeholders };
-        world.check(default_role, member.as_ref(), &member_place, &mut compiler.faults);
+        let world = issuers::World {
+            drafts: &drafts,
+            aliases,
+            placeholders: &compiler.placeholders,
+            document: &fields.place,
+            separator: separator.unwrap_or(':'),
+        };
+        world.check(default_role, member.as_ref(), member_place.as_ref(), &mut compiler.faults);
     }
 
     let sha256 = format!("{:x}", Sha256::digest(text));
     let policy = |separator: char, ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
-        member: MemberTemplate { pattern: member, place: member_place },
+        member: MemberTemplate { pattern: member, place: member_place.unwrap_or_else(|| fields.place.clone()) },
         state,
         client_state,
         claimed: claimed(&drafts),

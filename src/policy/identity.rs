@@ -13,13 +13,16 @@ use crate::chat::MAX_STATE_CHARS;
 use crate::schema::{Fields, Item, Place, Value, quoted};
 
 impl Compiler {
-    pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Place) {
+    /// The template of the member id, and where it stands, if it is written at all.
+    pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Option<Place>) {
         let table = fields.table("member");
         if fields.has_lost("member") || table.is_some_and(|table| table.has_lost("id")) {
-            return (None, fields.place.clone());
+            return (None, None);
         }
-        let (text, place) = table.and_then(|table| table.text("id")).unwrap_or(("{sub}", &fields.place));
-        let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, place.clone()) };
+        let written = table.and_then(|table| table.text("id"));
+        let (text, place) = written.unwrap_or(("{sub}", &fields.place));
+        let written = written.map(|(_, place)| place.clone());
+        let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, written) };
         let is_claim = |index| self.placeholders.get(index).is_some_and(|placeholder| !placeholder.is_issuer());
         if !pattern.placeholders().any(is_claim) {
             let message = format!("{}: every session would have the same member id", quoted(text));
@@ -27,7 +30,7 @@ impl Compiler {
             let advice = format!("take it from a claim, as in {{sub}} or {{issuer}}{separator}{{sub}}");
             self.faults.add(place, message, advice);
         }
-        (Some(pattern), place.clone())
+        (Some(pattern), written)
     }
 
     pub(super) fn state(&mut self, fields: &Fields) -> Vec<StateKey> {
