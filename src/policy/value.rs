@@ -59,6 +59,9 @@ impl Placeholder {
             Some((text, name)) => (text, Some(parse_filter(name, separator)?)),
             None => (body, None),
         };
+        if FILTERS.iter().any(|filter| text.ends_with(&format!("|{filter}"))) {
+            return fault("two filters on one placeholder", "write one of them: |b64url or |sha256");
+        }
         if text.is_empty() {
             return fault("a placeholder without a name", "write {sub} or {/tenant/id}");
         }
