@@ -4,6 +4,7 @@
 //! ```text
 //! file.rs      the keys that a policy file may have
 //! pattern.rs   "support:{sub}" → segments
+//! habit.rs     literals that are something else in other languages
 //! rules.rs     a table of rules, by the segments of their patterns; which of them match a name
 //! value.rs     a placeholder and the claims → values, all fitting or not
 //! member.rs    the member id and the state, from claims
@@ -31,6 +32,7 @@ mod compile;
 mod coverage;
 mod decide;
 mod file;
+mod habit;
 mod identity;
 mod inclusion;
 mod issuers;
