@@ -6,6 +6,9 @@ use super::key::{Key, Kind};
 use super::read::{Raw, RawItem};
 use super::unit::instead_of_duration;
 
+/// How long a text is that advice repeats.
+const MOST_SHOWN: usize = 80;
+
 /// What stands there, as a person would call it; a text only where it cannot be secret.
 pub(super) fn found(kind: &Kind, raw: &Raw) -> String {
     // A secret is never shown, and neither is what stands in its place or in that of a table that could hold one.
@@ -46,10 +49,8 @@ pub(super) fn instead(kind: &Kind, raw: &RawItem, path: &[String]) -> String {
             Some(format!("a dot in a key opens a table: put the whole key in quotes, as in {whole}"))
         }
         (Kind::Word(words), Raw::Text(text)) => word_meant(words, text),
-        (Kind::List { of, .. }, Raw::Text(text)) if scalar_value(of, &raw.raw).is_some() => {
-            Some(format!("write [{text:?}]"))
-        }
-        (Kind::Duration { .. }, Raw::Text(text)) => instead_of_duration(text),
+        (Kind::List { of, .. }, Raw::Text(text)) => as_list(of, text),
+        (Kind::Duration { .. }, Raw::Text(text)) if text.len() <= MOST_SHOWN => instead_of_duration(text),
         (Kind::Duration { .. }, Raw::Integer(number)) if raw.place.is_in_text() => {
             instead_of_duration(&number.to_string()).map(|advice| format!("{advice}, in quotes"))
         }
@@ -68,6 +69,13 @@ pub(super) fn instead(kind: &Kind, raw: &RawItem, path: &[String]) -> String {
     // A variable's text stands without quotes.
     let wanted = if raw.place.is_in_text() { kind.wanted() } else { kind.wanted().replace(", in quotes", "") };
     fitting.unwrap_or_else(|| format!("write {wanted}"))
+}
+
+/// The elements that a text names, with commas between them or alone.
+fn as_list(of: &Kind, text: &str) -> Option<String> {
+    let elements: Vec<_> = text.split(',').map(str::trim).collect();
+    let all_fit = elements.iter().all(|element| scalar_value(of, &Raw::Text((*element).to_owned())).is_some());
+    (all_fit && text.len() <= MOST_SHOWN).then(|| format!("write {elements:?}"))
 }
 
 /// One of the words, or several of them in one text.
