@@ -9,6 +9,7 @@
 //! value.rs     a placeholder and the claims → values, all fitting or not
 //! member.rs    the member id and the state, from claims
 //! compile.rs   the checked file → a Policy, every fault at once
+//! bounds.rs    the same for [ttl] and the caps
 //! identity.rs  the same for [member]
 //! inclusion.rs the same for `includes`: whom a role brings along, circles
 //! issuers.rs   what several issuers need, so that two name spaces stay two
@@ -27,6 +28,7 @@
 //! ```
 
 mod account;
+mod bounds;
 mod changes;
 mod compile;
 mod coverage;
