@@ -1,7 +1,9 @@
-//! What to write in place of a value that is not of its kind. Must not know what the keys mean.
+//! What to write in place of a value that is not of its kind, or of a name that is none. Must not know what the keys mean.
+
+use std::cmp::Reverse;
 
 use super::check::scalar_value;
-use super::fault::{nearest, quoted};
+use super::fault::quoted;
 use super::key::{Key, Kind};
 use super::read::{Raw, RawItem};
 use super::unit::instead_of_duration;
@@ -69,6 +71,25 @@ pub(super) fn instead(kind: &Kind, raw: &RawItem, path: &[String]) -> String {
     // A variable's text stands without quotes.
     let wanted = if raw.place.is_in_text() { kind.wanted() } else { kind.wanted().replace(", in quotes", "") };
     fitting.unwrap_or_else(|| format!("write {wanted}"))
+}
+
+/// The name in `known` that was probably meant, if one is near: of few other letters, or with a word more or less.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let far = (name.chars().count() / 3).max(1);
+    let distance = |candidate: &str| {
+        let (name, candidate) = (name.to_lowercase(), candidate.to_lowercase());
+        let singular = |word: &str| word.trim_end_matches('s').to_owned();
+        let is_part = |part: &str, whole: &str| whole.split('_').any(|word| singular(word) == singular(part));
+        match strsim::damerau_levenshtein(&name, &candidate) {
+            // One character and another have nothing in common.
+            near if near <= far && near < name.chars().count().max(candidate.chars().count()) => Some(near),
+            _ if is_part(&name, &candidate) || is_part(&candidate, &name) => Some(far + 1),
+            _ => None,
+        }
+    };
+    let near = known.into_iter().filter_map(|candidate| Some((distance(candidate)?, candidate)));
+    near.min_by_key(|(distance, candidate)| (*distance, Reverse(candidate.len()))).map(|(_, candidate)| candidate)
 }
 
 /// The elements that a text names, with commas between them or alone.

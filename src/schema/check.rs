@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::advice::{described, found, header, instead, sample};
+use super::advice::{described, found, header, instead, nearest, sample};
 use super::damage::Damage;
-use super::fault::{Faults, Place, nearest, quoted};
+use super::fault::{Faults, Place, quoted};
 use super::fields::{Entry, Fields, Item, Value};
 use super::key::{Key, Kind};
 use super::read::{Raw, RawEntry, RawItem, RawTable};

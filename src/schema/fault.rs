@@ -1,7 +1,6 @@
 //! What is wrong in a document that a person wrote: the place, the line with a caret, what to write instead. Must not
 //! know documents' meanings.
 
-use std::cmp::Reverse;
 use std::fmt::{Display, Formatter};
 use std::ops::Range;
 use std::sync::Arc;
@@ -276,25 +275,6 @@ impl Display for Faults {
 }
 
 impl std::error::Error for Faults {}
-
-/// The name in `known` that was probably meant, if one is near: of few other letters, or with a word more or less.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let far = (name.chars().count() / 3).max(1);
-    let distance = |candidate: &str| {
-        let (name, candidate) = (name.to_lowercase(), candidate.to_lowercase());
-        let singular = |word: &str| word.trim_end_matches('s').to_owned();
-        let is_part = |part: &str, whole: &str| whole.split('_').any(|word| singular(word) == singular(part));
-        match strsim::damerau_levenshtein(&name, &candidate) {
-            // One character and another have nothing in common.
-            near if near <= far && near < name.chars().count().max(candidate.chars().count()) => Some(near),
-            _ if is_part(&name, &candidate) || is_part(&candidate, &name) => Some(far + 1),
-            _ => None,
-        }
-    };
-    let near = known.into_iter().filter_map(|candidate| Some((distance(candidate)?, candidate)));
-    near.min_by_key(|(distance, candidate)| (*distance, Reverse(candidate.len()))).map(|(_, candidate)| candidate)
-}
 
 /// Somebody's text as it may be shown: in back ticks, control characters escaped, cut at 80 characters.
 #[must_use]

@@ -15,9 +15,10 @@ mod read;
 mod syntax;
 mod unit;
 
+pub use advice::nearest;
 pub use check::check;
 pub use damage::Damage;
-pub use fault::{Fault, Faults, Place, Source, escaped, nearest, quoted};
+pub use fault::{Fault, Faults, Place, Source, escaped, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use json_schema::json_schema;
 pub use key::{Key, Kind};
