@@ -24,8 +24,11 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     let mut faults = Faults::default();
     let (document, damage) = read_toml(&source, &mut faults);
     let fields = check(&document, file::KEYS, &damage, &mut faults);
-    let separator = fields.text("separator").and_then(|(text, _)| text.chars().next()).unwrap_or(':');
-    let mut compiler = Compiler { faults, damage, separator, placeholders: Placeholders::default(), lives: Vec::new() };
+    let separator = fields.text("separator").and_then(|(text, _)| text.chars().next());
+    let separator = separator.or_else(|| (!fields.has_lost("separator")).then_some(':'));
+    let knows_roles = fields.table("roles").is_some_and(|roles| roles.whole);
+    let (placeholders, lives) = (Placeholders::default(), Vec::new());
+    let mut compiler = Compiler { faults, damage, separator, knows_roles, placeholders, lives };
 
     let ttl = compiler.ttl(&fields);
     let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
@@ -37,15 +40,21 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     inclusion::circles(&drafts, &mut compiler.faults);
     if !compiler.damage.structural {
         let default_role = default_role.as_ref().map(|(role, place)| (*role, place));
-        let world = issuers::World { drafts: &drafts, aliases, placeholders: &compiler.placeholders };
-        world.check(default_role, member.as_ref(), &member_place, &mut compiler.faults);
+        let world = issuers::World {
+            drafts: &drafts,
+            aliases,
+            placeholders: &compiler.placeholders,
+            document: &fields.place,
+            separator: separator.unwrap_or(':'),
+        };
+        world.check(default_role, member.as_ref(), member_place.as_ref(), &mut compiler.faults);
     }
 
     let sha256 = format!("{:x}", Sha256::digest(text));
-    let policy = |ttl: TtlBounds, member: Pattern| Policy {
+    let policy = |separator: char, ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
-        member: MemberTemplate { pattern: member, place: member_place },
+        member: MemberTemplate { pattern: member, place: member_place.unwrap_or_else(|| fields.place.clone()) },
         state,
         client_state,
         claimed: claimed(&drafts),
@@ -57,8 +66,9 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
         lives: compiler.lives,
         roles: roles(drafts),
     };
+    let known = separator.zip(ttl).zip(member);
     Compiled {
-        policy: ttl.zip(member).map(|(ttl, member)| policy(ttl, member)),
+        policy: known.map(|((separator, ttl), member)| policy(separator, ttl, member)),
         faults: compiler.faults,
         is_torn: compiler.damage.structural,
     }
@@ -72,6 +82,8 @@ pub(super) struct Draft {
     /// The names that a session may claim it by.
     pub(super) claimed_as: Vec<String>,
     pub(super) issuers: Option<BTreeSet<String>>,
+    /// Whether they cannot be read, so that nothing can be said of them.
+    pub(super) has_lost_issuers: bool,
     max_ttl: Option<Ttl>,
     pub(super) allow: Vec<Rule>,
     deny: Vec<Rule>,
@@ -94,76 +106,16 @@ impl<'a> Names<'a> {
 pub(super) struct Compiler {
     pub(super) faults: Faults,
     damage: Damage,
-    separator: char,
+    /// None where it is not known what it should be: no pattern can be read then.
+    pub(super) separator: Option<char>,
+    /// Whether all roles of the file can be read: only then is one that is not there told.
+    knows_roles: bool,
     pub(super) placeholders: Placeholders,
     /// Every duration that was read.
-    lives: Vec<(Life, Ttl, Place)>,
+    pub(super) lives: Vec<(Life, Ttl, Place)>,
 }
 
 impl Compiler {
-    fn ttl(&mut self, fields: &Fields) -> Option<TtlBounds> {
-        let table = fields.table("ttl");
-        let mut bound = |name: &str, absent: i64| match table.and_then(|table| table.integer(name)) {
-            None => (Some(absent), table.map_or_else(|| fields.place.clone(), |table| table.place.clone())),
-            Some((seconds, place)) => (self.minutes(seconds, place), place.clone()),
-        };
-        let (default, default_place) = bound("default", 15);
-        let (max, max_place) = bound("max", 60);
-        let (min, min_place) = bound("min", 3);
-        let (default, max, min) = (default?, max?, min?);
-        let written = ["default", "max", "min"].into_iter().zip([
-            (default, &default_place),
-            (max, &max_place),
-            (min, &min_place),
-        ]);
-        self.lives.extend(written.map(|(name, (minutes, place))| (Life::Bound(name), clamped(minutes), place.clone())));
-        let longest = i64::from(Ttl::MAX.minutes());
-        if max > longest {
-            self.faults.add(&max_place, "[ttl].max is over 30 days", "SignalWire takes at most \"30d\"");
-        }
-        // What is missing here may be what could not be read: nothing is said of how the bounds fit.
-        if table.is_some_and(|table| !table.whole) {
-            return None;
-        }
-        if default > max {
-            let message = format!("[ttl].default ({default}m) is over [ttl].max ({max}m)");
-            self.faults.add(
-                &default_place,
-                message,
-                "write a shorter default or a longer max; absent, they are 15m and 1h",
-            );
-        }
-        if default < min {
-            let message = format!("[ttl].default ({default}m) is under [ttl].min ({min}m)");
-            self.faults.add(
-                &default_place,
-                message,
-                "write a longer default or a shorter min; absent, they are 15m and 3m",
-            );
-        }
-        Some(TtlBounds { default: clamped(default), max: clamped(max), min: clamped(min) })
-    }
-
-    /// Whole minutes, cut.
-    fn minutes(&mut self, seconds: i64, place: &Place) -> Option<i64> {
-        if seconds < 60 {
-            self.faults.add(place, "this is under one minute", "SignalWire counts in minutes: write \"1m\" or more");
-            return None;
-        }
-        Some(seconds / 60)
-    }
-
-    fn cap(&mut self, fields: &Fields, min: Option<Ttl>) -> Option<Ttl> {
-        let (seconds, place) = fields.integer("max_ttl")?;
-        let cap = clamped(self.minutes(seconds, place)?);
-        self.lives.push((Life::Cap, cap, place.clone()));
-        if let Some(min) = min.filter(|min| cap < *min) {
-            let message = format!("this cap ({cap}) is under [ttl].min ({min})");
-            self.faults.add(place, message, "a token under the minimum is never minted: write a longer cap");
-        }
-        Some(cap)
-    }
-
     fn roles(&mut self, fields: &Fields, min: Option<Ttl>) -> Vec<Draft> {
         let Some(table) = fields.table("roles") else { return Vec::new() };
         if table.entries.is_empty() && self.damage.is_none() && table.whole {
@@ -171,17 +123,16 @@ impl Compiler {
             self.faults.add(&table.place, "there is no role", advice);
         }
         let names = Names::of(table.entries.iter().map(|entry| entry.key.as_str()));
-        let complete = table.whole && !self.damage.structural;
         let mut drafts = Vec::new();
         for entry in &table.entries {
             if let Some(role) = entry.item.as_table() {
-                drafts.push(self.role(entry, role, &names, complete, min));
+                drafts.push(self.role(entry, role, &names, min));
             }
         }
         drafts
     }
 
-    fn role(&mut self, entry: &Entry, fields: &Fields, names: &Names<'_>, complete: bool, min: Option<Ttl>) -> Draft {
+    fn role(&mut self, entry: &Entry, fields: &Fields, names: &Names<'_>, min: Option<Ttl>) -> Draft {
         if entry.key.is_empty() {
             self.faults.add(&entry.key_place, "a role without a name", "give it one, as in [roles.customer]");
         }
@@ -190,8 +141,7 @@ impl Compiler {
         for (name, place) in fields.list("includes").unwrap_or_default().iter().filter_map(Item::as_text) {
             match names.index.get(name) {
                 Some(index) => includes.push((*index, place.clone())),
-                None if complete => self.unknown_role(name, place, names),
-                None => {}
+                None => self.unknown_role(name, place, names),
             }
         }
         let claimed_as =
@@ -202,6 +152,7 @@ impl Compiler {
             includes,
             claimed_as,
             issuers: fields.list("issuers").map(|list| texts(Some(list)).collect()),
+            has_lost_issuers: fields.has_lost("issuers"),
             max_ttl,
             allow: self.rules(fields.table("channels"), Use::Allow, max_ttl),
             deny: self.rules(fields.table("deny"), Use::Deny, None),
@@ -224,7 +175,7 @@ impl Compiler {
     }
 
     pub(super) fn pattern(&mut self, text: &str, place: &Place, wanted: Use) -> Option<Pattern> {
-        match Pattern::parse(text, wanted, self.separator, &mut self.placeholders) {
+        match Pattern::parse(text, wanted, self.separator?, &mut self.placeholders) {
             Ok(pattern) => Some(pattern),
             Err(found) => {
                 for fault in found {
@@ -239,20 +190,24 @@ impl Compiler {
         let (name, place) = fields?.text(key)?;
         let names = Names::of(drafts.iter().map(|draft| draft.name.as_str()));
         let found = names.index.get(name).copied();
-        if found.is_none() && !self.damage.structural {
+        if found.is_none() {
             self.unknown_role(name, place, &names);
         }
         found.map(|index| (index, place.clone()))
     }
 
     fn unknown_role(&mut self, name: &str, place: &Place, names: &Names<'_>) {
+        if !self.knows_roles || self.damage.mentions(name) {
+            return;
+        }
         let near = if self.faults.are_many() { None } else { nearest(name, names.list.iter().copied()) };
         let advice = if let Some(near) = near {
             format!("did you mean {}?", quoted(near))
         } else {
             let first: Vec<_> = names.list.iter().take(20).map(|name| quoted(name)).collect();
             let more = if names.list.len() > first.len() { ", …" } else { "" };
-            format!("the roles are {}{more}", first.join(", "))
+            let are = if first.len() == 1 { "the only role is" } else { "the roles are" };
+            format!("{are} {}{more}", first.join(", "))
         };
         self.faults.add(place, format!("there is no role {}", quoted(name)), advice);
     }
@@ -302,8 +257,4 @@ fn entry_list(entry: &Entry) -> Option<&[Item]> {
         Value::List(items) => Some(items),
         _ => None,
     }
-}
-
-fn clamped(minutes: i64) -> Ttl {
-    u64::try_from(minutes).ok().and_then(Ttl::from_minutes).unwrap_or(Ttl::MAX)
 }

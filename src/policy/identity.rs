@@ -13,16 +13,24 @@ use crate::chat::MAX_STATE_CHARS;
 use crate::schema::{Fields, Item, Place, Value, quoted};
 
 impl Compiler {
-    pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Place) {
+    /// The template of the member id, and where it stands, if it is written at all.
+    pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Option<Place>) {
         let table = fields.table("member");
-        let (text, place) = table.and_then(|table| table.text("id")).unwrap_or(("{sub}", &fields.place));
-        let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, place.clone()) };
+        if fields.has_lost("member") || table.is_some_and(|table| table.has_lost("id")) {
+            return (None, None);
+        }
+        let written = table.and_then(|table| table.text("id"));
+        let (text, place) = written.unwrap_or(("{sub}", &fields.place));
+        let written = written.map(|(_, place)| place.clone());
+        let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, written) };
         let is_claim = |index| self.placeholders.get(index).is_some_and(|placeholder| !placeholder.is_issuer());
         if !pattern.placeholders().any(is_claim) {
             let message = format!("{}: every session would have the same member id", quoted(text));
-            self.faults.add(place, message, "take it from a claim, as in {sub} or {issuer}:{sub}");
+            let separator = self.separator.unwrap_or(':');
+            let advice = format!("take it from a claim, as in {{sub}} or {{issuer}}{separator}{{sub}}");
+            self.faults.add(place, message, advice);
         }
-        (Some(pattern), place.clone())
+        (Some(pattern), written)
     }
 
     pub(super) fn state(&mut self, fields: &Fields) -> Vec<StateKey> {
@@ -43,14 +51,19 @@ impl Compiler {
         let most = 2 + state.iter().map(chars).sum::<usize>() + state.len().saturating_sub(1);
         if most > MAX_STATE_CHARS {
             let message = format!("this state could have {most} characters, and SignalWire takes {MAX_STATE_CHARS}");
-            self.faults.add(&table.place, message, "each claim counts for 256 characters: leave some out");
+            self.faults.add(
+                &table.place,
+                message,
+                "each claim counts for 256 characters: leave some out, or shorten texts",
+            );
         }
         state
     }
 
     pub(super) fn client_state(&mut self, fields: &Fields, state: &[StateKey]) -> BTreeSet<String> {
         let list = fields.table("member").and_then(|member| member.list("client_state")).unwrap_or_default();
-        for (key, place) in list.iter().filter_map(Item::as_text) {
+        let mut told = BTreeSet::new();
+        for (key, place) in list.iter().filter_map(Item::as_text).filter(|(key, _)| told.insert(*key)) {
             if state.iter().any(|own| own.key == key) {
                 let message = format!("{} is in `state` too", quoted(key));
                 self.faults.add(

@@ -13,6 +13,9 @@ pub(super) struct World<'a> {
     /// The configured aliases; none known: those that the file names.
     pub(super) aliases: &'a BTreeSet<String>,
     pub(super) placeholders: &'a Placeholders,
+    /// Where what is not written at all is told.
+    pub(super) document: &'a Place,
+    pub(super) separator: char,
 }
 
 impl World<'_> {
@@ -20,17 +23,19 @@ impl World<'_> {
         &self,
         default_role: Option<(usize, &Place)>,
         member: Option<&Pattern>,
-        member_place: &Place,
+        member_place: Option<&Place>,
         faults: &mut Faults,
     ) {
         let aliases = self.known_aliases();
         if aliases.len() > 1 {
             if let Some(member) = member.filter(|member| !self.names_issuer(member)) {
-                let message =
-                    format!("{}: users of different issuers could get the same member id", quoted(&member.text));
-                faults.add(member_place, message, "put the issuer in, as in {issuer}:{sub}");
+                let absent = if member_place.is_none() { ", which member.id is where none is written" } else { "" };
+                let what = quoted(&member.text);
+                let message = format!("{what}{absent}: users of different issuers could get the same member id");
+                let advice = format!("write id = \"{{issuer}}{}{}\" below [member]", self.separator, member.text);
+                faults.add(member_place.unwrap_or(self.document), message, advice);
             }
-            for (index, draft) in self.drafts.iter().enumerate() {
+            for (index, draft) in self.drafts.iter().enumerate().filter(|(_, draft)| !draft.has_lost_issuers) {
                 let is_default = default_role.is_some_and(|(role, _)| role == index);
                 self.check_role(draft, is_default, &aliases, faults);
             }
@@ -41,7 +46,9 @@ impl World<'_> {
     fn check_role(&self, draft: &Draft, is_default: bool, aliases: &BTreeSet<String>, faults: &mut Faults) {
         if draft.issuers.is_none() && (is_default || !draft.claimed_as.is_empty()) {
             let message = format!("role {} does not say whose sessions may have it", quoted(&draft.name));
-            let advice = format!("there are several issuers: write issuers = [{}], or some of them", listed(aliases));
+            // The default role is for all of them.
+            let some = if is_default { "" } else { ", or some of them" };
+            let advice = format!("there are several issuers: write issuers = [{}]{some}", listed(aliases));
             faults.add(&draft.place, message, advice);
         }
         if effective(draft, aliases).len() < 2 {
@@ -60,12 +67,12 @@ impl World<'_> {
     /// A role that comes along by `includes` or `[defaults]` is for every alias that the one it comes with is for.
     fn check_coverage(&self, default_role: Option<(usize, &Place)>, aliases: &BTreeSet<String>, faults: &mut Faults) {
         let everybody = default_role.map(|(role, place)| (role, place, aliases.clone(), "[defaults]".to_owned()));
-        let includes = self.drafts.iter().flat_map(|draft| {
+        let includes = self.drafts.iter().filter(|draft| !draft.has_lost_issuers).flat_map(|draft| {
             let wanted = effective(draft, aliases);
             draft.includes.iter().map(move |(role, place)| (*role, place, wanted.clone(), quoted(&draft.name)))
         });
         for (role, place, wanted, by) in includes.chain(everybody) {
-            let Some(named) = self.drafts.get(role) else { continue };
+            let Some(named) = self.drafts.get(role).filter(|draft| !draft.has_lost_issuers) else { continue };
             let missing: BTreeSet<_> = wanted.difference(&effective(named, aliases)).cloned().collect();
             if !missing.is_empty() {
                 let message = format!("{by} is for issuers that role {} is not for", quoted(&named.name));

@@ -4,10 +4,12 @@
 //! ```text
 //! file.rs      the keys that a policy file may have
 //! pattern.rs   "support:{sub}" → segments
+//! habit.rs     literals that are something else in other languages
 //! rules.rs     a table of rules, by the segments of their patterns; which of them match a name
 //! value.rs     a placeholder and the claims → values, all fitting or not
 //! member.rs    the member id and the state, from claims
 //! compile.rs   the checked file → a Policy, every fault at once
+//! bounds.rs    the same for [ttl] and the caps
 //! identity.rs  the same for [member]
 //! inclusion.rs the same for `includes`: whom a role brings along, circles
 //! issuers.rs   what several issuers need, so that two name spaces stay two
@@ -26,11 +28,13 @@
 //! ```
 
 mod account;
+mod bounds;
 mod changes;
 mod compile;
 mod coverage;
 mod decide;
 mod file;
+mod habit;
 mod identity;
 mod inclusion;
 mod issuers;

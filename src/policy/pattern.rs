@@ -1,7 +1,8 @@
 //! Patterns: from `"support:{sub}"` to segments, and which asked names they match. Must not know claims or rights.
 
+use super::habit::check_literal;
 use super::value::Placeholder;
-use crate::chat::ChannelName;
+use crate::chat::{ChannelName, GUEST_PREFIX, MemberId};
 
 /// A channel pattern, split into segments before anything is ever filled in.
 #[derive(Debug)]
@@ -71,6 +72,10 @@ impl Pattern {
         separator: char,
         placeholders: &mut Placeholders,
     ) -> Result<Self, Vec<PatternFault>> {
+        if text.is_empty() {
+            return fault("a segment is empty: there is no text at all", "write a name, as in \"announcements\"")
+                .map_err(|fault| vec![fault]);
+        }
         let mut faults = Vec::new();
         let mut segments = Vec::new();
         let pieces = split(text, separator).map_err(|fault| vec![fault])?;
@@ -78,6 +83,7 @@ impl Pattern {
         for (index, pieces) in pieces.iter().enumerate() {
             match segment(pieces, index == last, separator, placeholders) {
                 Ok(segment) => segments.push(segment),
+                Err(fault) if faults.contains(&fault) => {}
                 Err(fault) => faults.push(fault),
             }
         }
@@ -131,7 +137,8 @@ fn split(text: &str, separator: char) -> Result<Vec<Vec<Piece<'_>>>, PatternFaul
             push(&mut segments, Piece::Braces(rest.get(1..end).unwrap_or_default()));
             end + 1
         } else if first == '}' {
-            return fault("a `}` without its `{`", "write a placeholder as {sub} or {/tenant/id}");
+            let braces = if text.contains("{{") { "with one brace at each side, " } else { "" };
+            return fault("a `}` without its `{`", format!("write a placeholder {braces}as {{sub}} or {{/tenant/id}}"));
         } else if first == separator {
             segments.push(Vec::new());
             first.len_utf8()
@@ -158,7 +165,9 @@ fn segment(
     placeholders: &mut Placeholders,
 ) -> Result<Segment, PatternFault> {
     match pieces {
-        [] => fault("a segment is empty", format!("write something on both sides of each `{separator}`")),
+        [] => {
+            fault("a segment is empty", format!("write something on both sides of each `{separator}`, or take it out"))
+        }
         [Piece::Braces(body)] => Placeholder::parse(body, separator)
             .map(|placeholder| Segment::Placeholder(placeholders.intern(placeholder))),
         [Piece::Text("*")] => Ok(Segment::One),
@@ -166,13 +175,24 @@ fn segment(
         [Piece::Text("**")] => {
             fault("`**` stands before the end", "use `**` as the last segment, or `*` for one segment")
         }
+        [Piece::Text(text)] if text.trim_matches('*').is_empty() => {
+            fault("a `*` beside other text", "write `*` for one segment, or `**` at the end for one or more")
+        }
         [Piece::Text(text)] if text.contains('*') => {
-            fault("a `*` beside other text", format!("a wildcard is a whole segment: set it off with `{separator}`"))
+            let advice =
+                format!("write `*` as a whole segment, as in `support{separator}*`: there are no globs and no");
+            fault("a `*` beside other text", advice + " regular expressions")
         }
         [Piece::Text(text)] if text.contains(ChannelName::is_control) => {
             fault("a control character, which no channel name holds", "take it out")
         }
-        [Piece::Text(text)] => Ok(Segment::Literal((*text).to_owned())),
+        [Piece::Text(text)] => check_literal(text).map(|()| Segment::Literal((*text).to_owned())),
+        [Piece::Text(text), Piece::Braces(_)] | [Piece::Braces(_), Piece::Text(text)] if text.trim().is_empty() => {
+            fault("white space beside a placeholder", "take the white space out")
+        }
+        [Piece::Text(sign @ ("$" | "#" | "%" | "@")), Piece::Braces(body)] => {
+            fault(format!("a `{sign}` before a placeholder"), format!("write {{{body}}}, without the `{sign}`"))
+        }
         _ => {
             let advice = format!("a placeholder is a whole segment: set it off with `{separator}`");
             fault("a placeholder beside other text in one segment", advice)
@@ -191,7 +211,15 @@ fn check_whole(
     let mut add = |message: &str, advice: String| faults.push(PatternFault { message: message.to_owned(), advice });
     if wanted == Use::Member {
         if segments.iter().any(|segment| matches!(segment, Segment::One | Segment::Rest)) {
-            add("a member id has no wildcard", "write literals and placeholders, as in {sub} or user:{sub}".to_owned());
+            let advice = format!("write literals and placeholders, as in {{sub}} or user{separator}{{sub}}");
+            add("a member id has no wildcard", advice);
+        }
+        if text.starts_with(GUEST_PREFIX) {
+            let advice = format!("begin with something else, as in user{separator}{{sub}}");
+            add("an id that begins with `guest-` is a guest's, so nobody could have this one", advice);
+        }
+        if least_chars(segments, placeholders) > MemberId::MAX_CHARS {
+            add("no member id is that long", "a member id has at most 250 characters".to_owned());
         }
         return;
     }

@@ -59,6 +59,9 @@ impl Placeholder {
             Some((text, name)) => (text, Some(parse_filter(name, separator)?)),
             None => (body, None),
         };
+        if FILTERS.iter().any(|filter| text.ends_with(&format!("|{filter}"))) {
+            return fault("two filters on one placeholder", "write one of them: |b64url or |sha256");
+        }
         if text.is_empty() {
             return fault("a placeholder without a name", "write {sub} or {/tenant/id}");
         }
@@ -213,6 +216,7 @@ fn parse_filter(name: &str, separator: char) -> Result<Filter, PatternFault> {
         }
         "b64url" => Ok(Filter::B64url),
         "sha256" => Ok(Filter::Sha256),
+        "" => fault("a `|` without a filter behind it", "take it out, or write |b64url or |sha256"),
         other => {
             let advice = match nearest(other, FILTERS) {
                 Some(near) => format!("did you mean |{near}?"),

@@ -3,19 +3,22 @@
 
 use std::collections::HashSet;
 
-use super::fault::{Faults, Place, nearest, quoted};
+use super::advice::{described, found, header, instead, nearest, sample};
+use super::damage::Damage;
+use super::fault::{Faults, Place, quoted};
 use super::fields::{Entry, Fields, Item, Value};
 use super::key::{Key, Kind};
-use super::read::{Damage, Raw, RawEntry, RawItem, RawTable};
+use super::read::{Raw, RawEntry, RawItem, RawTable};
+use super::unit::{bytes, seconds};
 
 /// Checks a document against the keys that it may have. What is at fault is noted and left out; what a syntax fault
 /// touches is left out in silence.
 #[must_use]
 pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: &mut Faults) -> Fields {
-    let mut walk = Walk { damage, faults, path: Vec::new() };
+    let mut walk = Walk { damage, faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
     match &document.raw {
         Raw::Table(table) => walk.table(table, keys, &document.place),
-        _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false },
+        _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false, lost: Vec::new() },
     }
 }
 
@@ -24,38 +27,85 @@ struct Walk<'a> {
     faults: &'a mut Faults,
     /// The keys that lead to where the walk is.
     path: Vec<String>,
+    /// The tables that it is in, from the outermost: how many keys lead there, and which keys each may have.
+    within: Vec<(usize, &'static [Key])>,
+    /// The keys that somebody meant who wrote another name, or the right one in another table.
+    meant: Vec<&'static Key>,
 }
 
 impl Walk<'_> {
     fn table(&mut self, table: &RawTable, keys: &'static [Key], place: &Place) -> Fields {
+        self.within.push((self.path.len(), keys));
         let mut entries = Vec::new();
         for raw in &table.entries {
-            let Some(key) = keys.iter().find(|key| key.name == raw.key) else {
-                self.unknown_key(&raw.key, &raw.key_place, keys);
-                continue;
-            };
-            entries.extend(self.entry(raw, &key.kind));
-        }
-        for key in keys.iter().filter(|key| key.required) {
-            if self.damage.is_none() && !table.entries.iter().any(|entry| entry.key == key.name) {
-                let advice = format!("write {}: {}", quoted(&format!("{} = …", key.name)), key.about);
-                self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
+            match keys.iter().find(|key| key.name == raw.key) {
+                Some(key) => entries.extend(self.entry(raw, &key.kind)),
+                None => self.unknown_key(raw, keys),
             }
         }
-        let whole = entries.len() == table.entries.len();
-        Fields { place: place.clone(), entries, whole }
+        self.within.pop();
+        let (mut lost, mut missing) = (Vec::new(), Vec::new());
+        for key in keys.iter().filter(|key| !entries.iter().any(|entry| entry.key == key.name)) {
+            let is_written = table.entries.iter().any(|entry| entry.key == key.name);
+            let is_meant = self.meant.iter().any(|meant| std::ptr::eq(*meant, key)) || self.damage.mentions(key.name);
+            if is_written || is_meant { lost.push(key.name) } else { missing.push(key) }
+        }
+        for key in missing.into_iter().filter(|key| key.required && !self.damage.loses_keys) {
+            let advice = format!("write {}: {}", sample(key, &self.path), key.about);
+            self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
+        }
+        let whole = entries.len() == table.entries.len() && lost.is_empty();
+        Fields { place: place.clone(), entries, whole, lost }
     }
 
-    fn unknown_key(&mut self, name: &str, place: &Place, keys: &'static [Key]) {
-        if self.damage.touches(place) {
+    fn unknown_key(&mut self, raw: &RawEntry, keys: &'static [Key]) {
+        if self.damage.touches(&raw.key_place) {
             return;
         }
         let known = keys.iter().map(|key| key.name);
-        let advice = match nearest(name, known.clone()) {
-            Some(near) => format!("did you mean {}?", quoted(near)),
-            None => format!("the keys here are {}", known.map(quoted).collect::<Vec<_>>().join(", ")),
+        let advice = if let Some(near) = nearest(&raw.key, known.clone()) {
+            self.meant.extend(keys.iter().find(|key| key.name == near));
+            format!("did you mean {}?", quoted(near))
+        } else if let Some((home, key)) = self.home_of(&raw.key) {
+            self.meant.push(key);
+            format!("{}: {}", belongs(&home, raw), write_there(&home, raw))
+        } else {
+            let takers = self.takers(&raw.item, keys);
+            let are = if keys.len() == 1 { "the only key here is" } else { "the keys here are" };
+            takers.unwrap_or_else(|| format!("{are} {}", known.map(quoted).collect::<Vec<_>>().join(", ")))
         };
-        self.fault(place, &format!("there is no key {} here", quoted(name)), advice);
+        self.fault(&raw.key_place, &format!("there is no key {} here", quoted(&raw.key)), advice);
+    }
+
+    /// Where a key belongs: to one of the tables around, or to any other.
+    fn home_of(&self, name: &str) -> Option<(Vec<String>, &'static Key)> {
+        let around = self.within.iter().rev().skip(1).find_map(|(depth, keys)| {
+            let key = keys.iter().find(|key| key.name == name)?;
+            Some((self.path.get(..*depth).unwrap_or_default().to_vec(), key))
+        });
+        let (_, all) = self.within.first()?;
+        around.or_else(|| key_named(name, all, &[]))
+    }
+
+    /// What the keys here are that would take the value as one of their own, or whole.
+    fn takers(&self, raw: &RawItem, keys: &'static [Key]) -> Option<String> {
+        let maps = || keys.iter().filter_map(|key| if let Kind::Map(of) = &key.kind { Some((key, *of)) } else { None });
+        let here: Vec<_> =
+            maps().filter(|(key, _)| self.takes(&key.kind, raw)).map(|(key, _)| quoted(key.name)).collect();
+        if !here.is_empty() {
+            return Some(format!("did you mean {}?", here.join(" or ")));
+        }
+        let below = maps().filter(|(_, of)| self.takes(of, raw));
+        let below: Vec<_> = below.map(|(key, _)| sample(key, &self.path)).collect();
+        (!below.is_empty()).then(|| format!("write it below {}", below.join(" or ")))
+    }
+
+    /// Whether a value is of a kind, without a word about why not.
+    fn takes(&self, kind: &'static Kind, raw: &RawItem) -> bool {
+        let mut faults = Faults::default();
+        let damage = self.damage;
+        let mut trial = Walk { damage, faults: &mut faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
+        trial.item(raw, kind, &raw.place).is_some() && faults.is_empty()
     }
 
     /// Notes a fault of what the keys so far lead to.
@@ -101,10 +151,26 @@ impl Walk<'_> {
     fn map(&mut self, table: &RawTable, of: &'static Kind, place: &Place) -> Fields {
         let mut entries = Vec::new();
         for raw in &table.entries {
-            entries.extend(self.entry(raw, of));
+            if let Some((home, key)) = self.misplaced(raw, of) {
+                self.meant.push(key);
+                self.fault(&raw.key_place, &belongs(&home, raw), write_there(&home, raw));
+            } else {
+                entries.extend(self.entry(raw, of));
+            }
         }
         let whole = entries.len() == table.entries.len();
-        Fields { place: place.clone(), entries, whole }
+        Fields { place: place.clone(), entries, whole, lost: Vec::new() }
+    }
+
+    /// Where a key belongs that is none of the writer's own: it is one of a table around, and its value is at home there.
+    fn misplaced(&self, raw: &RawEntry, of: &'static Kind) -> Option<(Vec<String>, &'static Key)> {
+        let (home, key) = self.within.iter().rev().find_map(|(depth, keys)| {
+            let key = keys.iter().find(|key| key.name == raw.key)?;
+            Some((self.path.get(..*depth)?.to_vec(), key))
+        })?;
+        let is_at_home = has_shape(&key.kind, &raw.item.raw) && !self.damage.touches(&raw.key_place);
+        let fits_here = has_shape(of, &raw.item.raw) && (matches!(of, Kind::Table(_)) || self.takes(of, &raw.item));
+        (is_at_home && !fits_here).then_some((home, key))
     }
 
     fn tables(&mut self, items: &[RawItem], keys: &'static [Key]) -> Vec<Item> {
@@ -145,25 +211,15 @@ impl Walk<'_> {
 
     fn wrong(&mut self, kind: &Kind, raw: &RawItem) {
         let wanted = kind.wanted();
-        // A secret is never shown, and neither is what stands in its place or in that of a table that could hold one.
-        let hides = matches!(kind, Kind::Secret | Kind::Text | Kind::Table(_) | Kind::Tables(_));
         // A variable's text stands without quotes.
         let wanted = if raw.place.is_in_text() { wanted } else { wanted.replace(", in quotes", "") };
-        let found = match (&raw.raw, kind) {
-            (Raw::Text(text), _) if !hides => quoted(text),
-            (Raw::Integer(integer), Kind::Integer(..)) => integer.to_string(),
-            (other, _) => described(other).to_owned(),
-        };
-        let advice = match (kind, &raw.raw) {
-            (Kind::Word(words), Raw::Text(text)) => nearest(text, words.iter().copied())
-                .map_or_else(|| format!("write {wanted}"), |near| format!("did you mean \"{near}\"?")),
-            _ => format!("write {wanted}"),
-        };
-        self.fault(&raw.place, &format!("this is {found}, where {wanted} is wanted"), advice);
+        let advice = instead(kind, raw, &self.path);
+        self.fault(&raw.place, &format!("this is {}, where {wanted} is wanted", found(kind, &raw.raw)), advice);
     }
 }
 
-fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
+/// A value that is no list and no table, if it is of its kind.
+pub(super) fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
     match (kind, raw) {
         (Kind::Text | Kind::Secret, Raw::Text(text)) => (!text.is_empty()).then(|| Value::Text(text.clone())),
         (Kind::Word(words), Raw::Text(text)) => words.contains(&text.as_str()).then(|| Value::Text(text.clone())),
@@ -180,46 +236,49 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
     }
 }
 
-/// The longest duration, in seconds: ten years.
-const MAX_SECONDS: i64 = 3_650 * 86_400;
-
-/// A duration in seconds: a positive integer and one of `s m h d`; zero only where `zero` says so.
-#[must_use]
-pub fn seconds(text: &str, zero: bool) -> Option<i64> {
-    let unit = match text.chars().last()? {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
+/// A key of this name in any table, and the keys that lead to the table.
+fn key_named(name: &str, keys: &'static [Key], path: &[String]) -> Option<(Vec<String>, &'static Key)> {
+    let below = |key: &'static Key| {
+        let own = [path, &[key.name.to_owned()]].concat();
+        match &key.kind {
+            Kind::Table(keys) | Kind::OrWord(_, Kind::Table(keys)) | Kind::Tables(keys) => key_named(name, keys, &own),
+            Kind::Map(Kind::Table(keys)) => key_named(name, keys, &[own.as_slice(), &["NAME".to_owned()]].concat()),
+            _ => None,
+        }
     };
-    let number = positive_integer(text.get(..text.len() - 1)?)?;
-    // Past ten years no clock of ours can reckon with it.
-    let seconds = number.checked_mul(unit).filter(|seconds| *seconds <= MAX_SECONDS)?;
-    (seconds > 0 || (zero && text == "0s")).then_some(seconds)
+    let here = keys.iter().find(|key| key.name == name).map(|key| (path.to_vec(), key));
+    here.or_else(|| keys.iter().find_map(below))
 }
 
-fn bytes(text: &str) -> Option<i64> {
-    let (number, unit) = [("KiB", 1 << 10), ("MiB", 1 << 20), ("B", 1)]
-        .into_iter()
-        .find_map(|(suffix, unit)| text.strip_suffix(suffix).map(|number| (number, unit)))?;
-    positive_integer(number)?.checked_mul(unit).filter(|bytes| *bytes > 0)
+/// Where a key belongs.
+fn belongs(home: &[String], raw: &RawEntry) -> String {
+    let key = quoted(&raw.key);
+    if home.is_empty() {
+        format!("{key} belongs at the top of the file")
+    } else {
+        format!("{key} is a key of [{}]", header(home))
+    }
 }
 
-fn positive_integer(text: &str) -> Option<i64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+/// How a key comes to stand in the table that `home` leads to.
+fn write_there(home: &[String], raw: &RawEntry) -> String {
+    if matches!(raw.item.raw, Raw::Table(_)) {
+        format!("write [{}]", header(&[home, std::slice::from_ref(&raw.key)].concat()))
+    } else if home.is_empty() {
+        "write it above the first [table]".to_owned()
+    } else {
+        format!("write it right below [{}], above any other header", header(home))
+    }
 }
 
-fn described(raw: &Raw) -> &'static str {
-    match raw {
-        Raw::Text(text) if text.is_empty() => "an empty string",
-        Raw::Text(_) => "a string",
-        Raw::Integer(_) => "an integer",
-        Raw::Float(_) => "a number",
-        Raw::Boolean(_) => "a boolean",
-        Raw::Datetime => "a date or a time",
-        Raw::List(_) => "a list",
-        Raw::Table(_) => "a table",
-        Raw::Unreadable => "unreadable",
+/// Whether a value looks like one of a kind, good or not.
+fn has_shape(kind: &Kind, raw: &Raw) -> bool {
+    match (kind, raw) {
+        (Kind::Any, _) => true,
+        (Kind::Table(_) | Kind::Map(_), found) => matches!(found, Raw::Table(_)),
+        (Kind::List { .. } | Kind::Tables(_), found) => matches!(found, Raw::List(_)),
+        (Kind::Boolean, found) => matches!(found, Raw::Boolean(_)),
+        (Kind::Integer(..), found) => matches!(found, Raw::Integer(_)),
+        (_, found) => matches!(found, Raw::Text(_)),
     }
 }

@@ -41,7 +41,9 @@ impl Source {
 
     fn of_text(name: impl Into<String>, text: impl Into<String>, shows_lines: bool) -> Arc<Self> {
         let text = text.into();
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        // A byte order mark is nothing that anybody sees.
+        let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let lines = std::iter::once(first).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Arc::new(Self { name: name.into(), text: Some(text), lines, shows_lines })
     }
 
@@ -66,7 +68,8 @@ impl Source {
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let rest = self.text().get(span.end..).unwrap_or_default();
         let end = rest.find('\n').map_or(self.text().len(), |found| span.end + found);
-        (start..end, line)
+        let text = self.text().get(start..end).unwrap_or_default();
+        (start..start + text.trim_end_matches('\r').len(), line)
     }
 }
 
@@ -170,12 +173,17 @@ impl Words<'_> {
         let snippet = Snippet::source(place.source.text().get(lines.clone()).unwrap_or_default())
             .line_start(first)
             .path(place.source.name.as_str())
-            .annotation(AnnotationKind::Primary.span(span.start - lines.start..span.end - lines.start));
+            .annotation(AnnotationKind::Primary.span(within(&lines, span.start)..within(&lines, span.end)));
         let severity = if level.starts_with("warning") { Level::WARNING } else { Level::ERROR };
         let report =
             [severity.with_name(*level).primary_title(*message).element(snippet).element(Level::HELP.message(*advice))];
         formatter.write_str(&Renderer::plain().render(&report))
     }
+}
+
+/// How far into some lines a byte is, or the end of them that it is beyond.
+fn within(lines: &Range<usize>, byte: usize) -> usize {
+    byte.clamp(lines.start, lines.end.max(lines.start)) - lines.start
 }
 
 /// From how many faults on nobody looks for near names.
@@ -267,18 +275,6 @@ impl Display for Faults {
 }
 
 impl std::error::Error for Faults {}
-
-/// The name in `known` that was probably meant, if one is near.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let far = 1 + name.chars().count() / 3;
-    known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= far)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
 
 /// Somebody's text as it may be shown: in back ticks, control characters escaped, cut at 80 characters.
 #[must_use]

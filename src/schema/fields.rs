@@ -35,8 +35,11 @@ pub struct Fields {
     pub place: Place,
     /// In the order of the file.
     pub entries: Vec<Entry>,
-    /// Whether nothing that was written here had to be left out.
+    /// Whether nothing that was written here, or was meant to be, had to be left out.
     pub whole: bool,
+    /// The keys that are not here though they were meant: their value is at fault, or they are misspelt, misplaced or lost
+    /// in a syntax fault.
+    pub lost: Vec<&'static str>,
 }
 
 /// One of them.
@@ -55,6 +58,12 @@ impl Fields {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Item> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.item)
+    }
+
+    /// Whether nothing can be said of a key, since what was meant by it is not known.
+    #[must_use]
+    pub fn has_lost(&self, key: &str) -> bool {
+        self.lost.contains(&key)
     }
 
     /// A text and where it stands.

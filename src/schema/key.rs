@@ -82,12 +82,27 @@ impl Kind {
             Self::Integer(least, most) => format!("an integer from {least} to {most}"),
             Self::Duration { .. } => "a duration such as \"15m\" (a positive integer and one of s, m, h, d)".to_owned(),
             Self::Size => "a size such as \"256KiB\" (a positive integer and one of B, KiB, MiB)".to_owned(),
-            Self::List { of, .. } => format!("a list, each element {}", of.wanted()),
+            Self::List { .. } => format!("a list such as {}", self.example()),
             Self::Table(_) | Self::Map(_) => "a table".to_owned(),
             Self::Tables(_) => "a list of tables".to_owned(),
             Self::Scalar => "a string, a number, true or false".to_owned(),
             Self::Any => "a value that JSON has too: a date or a time in quotes".to_owned(),
             Self::OrWord(word, kind) => format!("\"{word}\" or {}", kind.wanted()),
+        }
+    }
+    /// One that is good, as it is written.
+    pub(super) fn example(&self) -> String {
+        match self {
+            Self::Word(words) => words.first().map_or_else(String::new, |word| format!("\"{word}\"")),
+            Self::List { of: Self::Word([one, two, ..]), .. } => format!("[\"{one}\", \"{two}\"]"),
+            Self::List { of: Self::Text, .. } => "[\"one\", \"two\"]".to_owned(),
+            Self::List { of, .. } => format!("[{}]", of.example()),
+            Self::Boolean => "true".to_owned(),
+            Self::Integer(least, _) => least.to_string(),
+            Self::Duration { .. } => "\"15m\"".to_owned(),
+            Self::Size => "\"256KiB\"".to_owned(),
+            Self::Table(_) | Self::Map(_) | Self::Tables(_) => "{ … }".to_owned(),
+            Self::Text | Self::Secret | Self::Scalar | Self::Any | Self::OrWord(..) => "\"…\"".to_owned(),
         }
     }
 }

@@ -2,18 +2,26 @@
 //! values; another yields the JSON Schema. Shared by the policy, its tests and the settings; must not know what the keys
 //! mean.
 
+mod advice;
 mod check;
+mod damage;
 mod fault;
 mod fields;
+mod habits;
 mod json_schema;
 mod key;
 mod lint;
 mod read;
+mod syntax;
+mod unit;
 
-pub use check::{check, seconds};
-pub use fault::{Fault, Faults, Place, Source, escaped, nearest, quoted};
+pub use advice::nearest;
+pub use check::check;
+pub use damage::Damage;
+pub use fault::{Fault, Faults, Place, Source, escaped, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use json_schema::json_schema;
 pub use key::{Key, Kind};
 pub use lint::{Lint, Lints};
-pub use read::{Damage, Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};
+pub use read::{Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};
+pub use unit::seconds;

@@ -1,13 +1,13 @@
-//! From TOML text to raw values with their places, going on after a syntax fault, and telling what such a fault may have
-//! spoilt. Must not know which keys are expected.
+//! From TOML text to raw values with their places, going on after each syntax fault. Must not know which keys are expected.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Faults, Place, Source, quoted};
+use super::damage::{Damage, Taken, take_out};
+use super::fault::{Faults, Place, Source};
+use super::syntax::{SyntaxFault, of_another_kind};
 
 /// A value as it was written, before anybody knows what it should be.
 #[derive(Clone, Debug)]
@@ -57,53 +57,51 @@ pub struct RawEntry {
     pub item: RawItem,
 }
 
-/// What syntax faults may have spoilt, so that nothing is said of it that only follows from them.
-#[derive(Clone, Debug, Default)]
-pub struct Damage {
-    spans: Vec<Range<usize>>,
-    /// Whether whole tables may be lost or in the wrong place.
-    pub structural: bool,
-}
+/// How many syntax faults are told: after each the rest is read anew.
+const MOST_ERRORS: usize = 100;
+/// How many bytes are read for that, of a file that is too large to be read so often.
+const MOST_BYTES: usize = 10 << 20;
 
-impl Damage {
-    /// Whether nothing is spoilt.
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// Whether a syntax fault touches the lines that `place` stands on.
-    #[must_use]
-    pub fn touches(&self, place: &Place) -> bool {
-        let Some(span) = &place.span else { return false };
-        self.spans.iter().any(|spoilt| span.start <= spoilt.end && spoilt.start <= span.end)
-    }
-}
-
-/// How many syntax faults are looked at: each may be another's doing, so each is held against all.
-const MOST_ERRORS: usize = 500;
-
-/// Reads TOML. Syntax faults are told once each: one a line, and of a bracket that is never closed only where it began.
+/// Reads TOML. Each syntax fault is told once, and the rest is read as if what it spoils were not there.
 #[must_use]
 pub fn read_toml(source: &Arc<Source>, faults: &mut Faults) -> (RawItem, Damage) {
     let text = source.text();
-    let (table, mut errors) = DeTable::parse_recoverable(text);
-    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
-    errors.truncate(MOST_ERRORS);
+    let document = |entries| RawItem { place: Place::of(source, 0..0), raw: Raw::Table(entries) };
+    if let Some((at, message, advice)) = of_another_kind(text) {
+        faults.add(&Place::of(source, at), message, advice);
+        return (document(RawTable::default()), Damage::total());
+    }
     let mut damage = Damage::default();
-    for error in &errors {
+    let mut rest = text.to_owned();
+    for _ in 0..(MOST_BYTES / text.len().max(1)).clamp(5, MOST_ERRORS) {
+        let (table, errors) = DeTable::parse_recoverable(&rest);
+        let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) else {
+            let table = raw_table(source, table.get_ref(), faults);
+            return (document(table), damage);
+        };
         let at = error.span().unwrap_or(0..0);
         let at = at.start.min(text.len())..at.end.min(text.len());
-        if damage.touches(&Place::of(source, at.clone())) {
+        let fault = SyntaxFault::of(text, error.message(), at);
+        if damage.holds(&fault.at) {
+            // One fault a line: what else is wrong there may be its doing.
+            if take_out(&mut rest, &fault.spoilt, 0) == Taken::Nothing {
+                return (document(RawTable::default()), Damage::total());
+            }
             continue;
         }
-        faults.add(&Place::of(source, at.clone()), error.message().trim(), advice(error.message()));
-        let spoilt = spoilt_by(text, &at, &errors);
-        damage.structural |= spoilt.end > line_of(text, at.end).end || is_header(text, at.start);
-        damage.spans.push(spoilt);
+        faults.add(&Place::of(source, fault.at.clone()), fault.message, fault.advice);
+        let taken = match fault.comma {
+            None => take_out(&mut rest, &fault.spoilt, fault.at.start),
+            Some(at) => {
+                rest.replace_range(at..=at, ",");
+                Taken::Value
+            }
+        };
+        damage.add(text, fault.spoilt, taken);
     }
-    let place = Place::of(source, 0..0);
-    (RawItem { place, raw: Raw::Table(raw_table(source, table.get_ref(), faults)) }, damage)
+    let message = "so much here is no TOML that only the first faults are told";
+    faults.add(&Place::of(source, 0..0), message, "mend them first: what else is wrong cannot be told before");
+    (document(RawTable::default()), Damage::total())
 }
 
 /// Reads one TOML value that stands by itself, as in an environment variable.
@@ -175,59 +173,4 @@ fn raw_table(source: &Arc<Source>, table: &DeTable<'_>, faults: &mut Faults) -> 
         .collect();
     entries.sort_by_key(|entry| entry.key_place.span.as_ref().map_or(0, |span| span.start));
     RawTable { entries }
-}
-
-/// From the fault to where the reader has certainly found its feet again.
-fn spoilt_by(text: &str, at: &Range<usize>, errors: &[toml::de::Error]) -> Range<usize> {
-    let line = line_of(text, at.start);
-    if is_header(text, at.start) {
-        // The keys below a header that cannot be read belong to nobody, up to the next header.
-        let rest = text.get(line.end..).unwrap_or_default();
-        let next = rest.find("\n[").map_or(text.len(), |found| line.end + found);
-        return line.start..next;
-    }
-    let unclosed = errors
-        .iter()
-        .filter(|error| error.message().contains("unclosed"))
-        .filter_map(toml::de::Error::span)
-        .find(|span| span.start >= at.start && belongs_together(errors, at.start, span.start));
-    let end = unclosed.map_or(at.end, |span| span.end).max(at.end).min(text.len());
-    line.start..line_of(text, end).end
-}
-
-/// Whether everything between a fault and the end of an unclosed bracket is that bracket's doing.
-fn belongs_together(errors: &[toml::de::Error], from: usize, to: usize) -> bool {
-    errors.iter().filter(|error| error.span().is_some_and(|span| (from..=to).contains(&span.start))).all(|error| {
-        let message = error.message();
-        ["array", "inline table", "quoted", "boolean"].iter().any(|word| message.contains(word))
-    })
-}
-
-fn is_header(text: &str, byte: usize) -> bool {
-    text.get(line_of(text, byte)).is_some_and(|line| line.trim_start().starts_with('['))
-}
-
-/// The bytes of the line that `byte` stands on, without its end.
-fn line_of(text: &str, byte: usize) -> Range<usize> {
-    let start = text.get(..byte).and_then(|before| before.rfind('\n')).map_or(0, |found| found + 1);
-    let end = text.get(byte..).and_then(|after| after.find('\n')).map_or(text.len(), |found| byte + found);
-    start..end
-}
-
-fn advice(message: &str) -> String {
-    if message.contains("duplicate key") {
-        "write each key once; the first one counts until then".to_owned()
-    } else if message.contains("unclosed array") || message.contains("between array elements") {
-        "separate elements with commas and close the list with `]`".to_owned()
-    } else if message.contains("quoted") {
-        format!("put the text in double quotes, as in {}", quoted("role = \"customer\""))
-    } else if message.contains("basic string") {
-        "close the text with a double quote on the same line".to_owned()
-    } else if message.contains("unclosed table") {
-        "close the table's name with `]`".to_owned()
-    } else if message.contains("key with no value") {
-        format!("write the key, `=` and its value, as in {}", quoted("version = 1"))
-    } else {
-        "this is not TOML; see https://toml.io for how it is written".to_owned()
-    }
 }

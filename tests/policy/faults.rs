@@ -1,6 +1,6 @@
 //! Faulty policy files: each with its whole report, every fault at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use usher::policy::Policy;
@@ -20,20 +20,75 @@ fn files(directory: &str) -> Vec<(String, String)> {
     files
 }
 
+/// The configured aliases: those of a first line such as `# aliases: app partner`, or `app` alone.
+fn aliases(text: &str) -> BTreeSet<String> {
+    let named = text.lines().next().and_then(|line| line.strip_prefix("# aliases: ")).unwrap_or("app");
+    named.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The report on a faulty file, as `NAME.toml`.
+fn report_on(name: &str, text: &str) -> String {
+    let compiled = Policy::compile(&format!("{name}.toml"), text, &aliases(text));
+    compiled.map_or_else(|faults| faults.to_string(), |_| panic!("{name} has no fault"))
+}
+
 #[test]
 fn every_faulty_file_has_its_report() {
-    for (name, text) in files("bad") {
-        let faults = Policy::compile(&format!("{name}.toml"), &text, &BTreeSet::from(["app".to_owned()]));
-        let report = faults.map_or_else(|faults| faults.to_string(), |_| "NO FAULT".to_owned());
-        assert_ne!(report, "NO FAULT", "{name}");
-        assert!(
-            report.contains(&format!("{name}.toml:")) && report.contains('^') && report.contains("help: "),
-            "{report}"
-        );
+    let files = files("bad");
+    assert!(files.len() >= 80, "{} files are too few", files.len());
+    let (mut texts, mut reports) = (BTreeMap::new(), BTreeMap::new());
+    for (name, text) in &files {
+        let report = report_on(name, text);
+        let faults = Faults::of(&report);
+        assert!(faults.messages.iter().all(|message| says_what_is_wrong(message)), "{report}");
+        assert_eq!(faults.messages.len(), faults.counted, "{report}");
+        assert_eq!(faults.places.len(), faults.counted, "{report}");
+        assert!(faults.places.is_sorted(), "{report}");
+        assert!(!name.starts_with("several_") || faults.counted >= 3, "{report}");
+        assert_eq!(report.matches("= help: ").count(), faults.counted, "{report}");
+        assert!(report.contains('^'), "{report}");
+        let same_text = texts.insert(text, name);
+        assert_eq!(same_text, None, "{name} is the same file");
+        let same_report = reports.insert(report.replace(&format!("{name}.toml"), "FILE"), name);
+        assert_eq!(same_report, None, "{name} has the same report");
         insta::with_settings!({prepend_module_to_snapshot => false, snapshot_path => "../policies/bad"}, {
-            insta::assert_snapshot!(name, report);
+            insta::assert_snapshot!(name.as_str(), report);
         });
     }
+}
+
+/// What a report says of itself.
+struct Faults<'a> {
+    messages: Vec<&'a str>,
+    /// Line and column of each.
+    places: Vec<(usize, usize)>,
+    /// What the last line counts.
+    counted: usize,
+}
+
+impl<'a> Faults<'a> {
+    fn of(report: &'a str) -> Self {
+        let last = report.lines().last().unwrap();
+        let number = last.strip_suffix(" fault found").or_else(|| last.strip_suffix(" faults found"));
+        Self {
+            messages: report.lines().filter_map(|line| line.strip_prefix("error: ")).collect(),
+            places: report.lines().filter_map(place).collect(),
+            counted: number.unwrap_or_else(|| panic!("{report}")).parse().unwrap(),
+        }
+    }
+}
+
+/// What a line such as ` --> NAME.toml:3:1` says.
+fn place(line: &str) -> Option<(usize, usize)> {
+    let (_, place) = line.trim_start().strip_prefix("--> ")?.split_once(".toml:")?;
+    let (line, column) = place.split_once(':')?;
+    Some((line.parse().unwrap(), column.parse().unwrap()))
+}
+
+/// Whether a message is more than that something is invalid.
+fn says_what_is_wrong(message: &str) -> bool {
+    let words = message.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.filter(|word| !word.eq_ignore_ascii_case("invalid")).count() > 1
 }
 
 #[test]
@@ -64,7 +119,7 @@ fn a_syntax_fault_hides_no_other_fault_and_makes_none() {
     let text = "[roles.a.channels]\n'x*' = ['read']\n'y' = ['read'\n'z' = ['write']\n[defaults]\nrole = 'a'\n";
     let report = report(text);
     assert!(report.contains("beside other text"), "{report}");
-    assert!(report.contains("policy.toml:5:1"), "{report}");
+    assert!(report.contains("policy.toml:4:14"), "{report}");
     assert!(report.ends_with("2 faults found"), "{report}");
 }
 
@@ -101,5 +156,20 @@ fn nothing_is_told_that_only_follows_from_another_fault() {
     ] {
         let report = report(text);
         assert!(report.ends_with("1 fault found"), "{text}: {report}");
+    }
+}
+
+#[test]
+fn a_character_too_few_or_too_many_makes_few_faults() {
+    let good = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policy.toml")).unwrap();
+    let good = good.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    for (at, character) in good.char_indices().filter(|(_, character)| *character != '\n') {
+        let (before, after) = (&good[..at], &good[at + character.len_utf8()..]);
+        for text in [format!("{before}{after}"), format!("{before}\"{character}{after}")] {
+            if let Err(faults) = Policy::compile("policy.toml", &text, &BTreeSet::new()) {
+                let report = faults.to_string();
+                assert!(Faults::of(&report).counted <= 3, "{text}\n{report}");
+            }
+        }
     }
 }
