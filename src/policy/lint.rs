@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::pattern::Pattern;
+use super::habit;
+use super::pattern::{Pattern, Segment};
 use super::rules::Relation;
 use super::value::Placeholder;
 use super::{Life, Policy, Role, Rule};
@@ -41,6 +42,7 @@ impl Policy {
             for rule in role.allow.iter() {
                 self.lint_covered(index, rule, false, &mut lints);
                 self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
+                Self::lint_literals(rule, &mut lints);
                 if guests.contains(&index) && !rule.pattern.is_concrete() && rule.rights.has(Permission::Write) {
                     let message =
                         format!("guests may write in every channel that {} matches", quoted(&rule.pattern.text));
@@ -52,6 +54,7 @@ impl Policy {
                 self.lint_covered(index, rule, true, &mut lints);
                 self.lint_absent(rule, guests.contains(&index), &mut lints);
                 self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
+                Self::lint_literals(rule, &mut lints);
                 if is_whole {
                     self.lint_idle(rule, &mut lints);
                 }
@@ -119,6 +122,17 @@ impl Policy {
         match (self.placeholders.get(one), self.placeholders.get(other)) {
             (Some(one), Some(other)) => one.is_same(other),
             _ => false,
+        }
+    }
+
+    fn lint_literals(rule: &Rule, lints: &mut Lints) {
+        for segment in &rule.pattern.segments {
+            if let Segment::Literal(literal) = segment
+                && let Some((meant, advice)) = habit::meant(literal)
+            {
+                let message = format!("{} looks like {meant}, and is taken letter by letter", quoted(literal));
+                lints.add("odd-literal", &rule.place, message, advice);
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! Patterns: from `"support:{sub}"` to segments, and which asked names they match. Must not know claims or rights.
 
-use super::habit::check_literal;
 use super::value::Placeholder;
 use crate::chat::{ChannelName, GUEST_PREFIX, MemberId};
 
@@ -186,7 +185,7 @@ fn segment(
         [Piece::Text(text)] if text.contains(ChannelName::is_control) => {
             fault("a control character, which no channel name holds", "take it out")
         }
-        [Piece::Text(text)] => check_literal(text).map(|()| Segment::Literal((*text).to_owned())),
+        [Piece::Text(text)] => Ok(Segment::Literal((*text).to_owned())),
         [Piece::Text(text), Piece::Braces(_)] | [Piece::Braces(_), Piece::Text(text)] if text.trim().is_empty() => {
             fault("white space beside a placeholder", "take the white space out")
         }

@@ -147,12 +147,19 @@ fn every_shipped_file_is_valid() {
     assert!(seen[0] >= 5 && seen[1] >= 1 && seen[2] >= 11, "the files are found: {seen:?}");
 }
 
+/// How long a duration may be no schema says; and JSON, which a schema is of, has no dates and takes 1.0 for 1.
+const BEYOND_A_SCHEMA: [&str; 3] = ["duration_of_years", "state_date", "version_with_dot"];
+
 #[test]
 fn it_refuses_what_the_reader_refuses_for_its_form() {
     let validator = validator("policy");
     let mut refused = 0;
     for (name, text) in files("tests/policies/bad").into_iter().filter(|(_, text)| as_json(text).is_some()) {
         let (of_schema, of_walk) = (refusals(&validator, &text), faults(usher::policy::KEYS, &text));
+        let only_read = of_schema.is_empty() && !of_walk.is_empty();
+        if only_read && BEYOND_A_SCHEMA.iter().any(|beyond| name.ends_with(&format!("/{beyond}.toml"))) {
+            continue;
+        }
         assert_eq!(of_schema.is_empty(), of_walk.is_empty(), "{name}: {of_schema:#?} {of_walk:#?}");
         refused += usize::from(!of_walk.is_empty());
     }
