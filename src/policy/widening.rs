@@ -6,7 +6,7 @@
 //! before covers it (matches every name that it matches, in every session, for at least as long), or a deny that comes along
 //! covers it; a deny that is gone widens nothing if a deny that is there covers it, or nothing that is allowed overlaps it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::rules::{Relation, Rules};
 use super::view::reference;
@@ -37,7 +37,16 @@ impl Policy {
     /// What some session could have by this policy that it could not by `old`; the files are how the two are called.
     #[must_use]
     pub fn gains_over(&self, old: &Self, file: &str, old_file: &str) -> Vec<Gain> {
-        let mut gains = Gains { old, new: self, file, old_file, found: Vec::new(), who: BTreeMap::new() };
+        let mut gains = Gains {
+            old,
+            new: self,
+            was: namesakes(self, old),
+            is: namesakes(old, self),
+            file,
+            old_file,
+            found: Vec::new(),
+            places: HashMap::new(),
+        };
         if self.separator != old.separator {
             let what =
                 format!("names split at `{}`, not at `{}`: no rule can be compared", self.separator, old.separator);
@@ -72,23 +81,34 @@ impl Policy {
 struct Gains<'a> {
     old: &'a Policy,
     new: &'a Policy,
+    /// For each role of the new policy the one of its name in the old one.
+    was: Vec<Option<usize>>,
+    /// The same the other way round.
+    is: Vec<Option<usize>>,
     file: &'a str,
     old_file: &'a str,
-    /// In the order in which they were found.
-    found: Vec<String>,
-    who: BTreeMap<String, BTreeSet<String>>,
+    /// In the order in which they were found, each with whose sessions it is for.
+    found: Vec<(String, BTreeSet<String>)>,
+    /// Where each stands in that list.
+    places: HashMap<String, usize>,
 }
 
 impl Gains<'_> {
     fn found(self) -> Vec<Gain> {
-        let Self { found, mut who, .. } = self;
-        let gain = |what: String| Gain { who: who.remove(&what).unwrap_or_default().into_iter().collect(), what };
-        found.into_iter().map(gain).collect()
+        self.found.into_iter().map(|(what, who)| Gain { what, who: who.into_iter().collect() }).collect()
     }
 
     fn everybody(&mut self, what: String) {
-        if !self.found.contains(&what) {
-            self.found.push(what);
+        self.note(what, None);
+    }
+
+    fn note(&mut self, what: String, who: Option<String>) {
+        let at = *self.places.entry(what).or_insert_with_key(|what| {
+            self.found.push((what.clone(), BTreeSet::new()));
+            self.found.len() - 1
+        });
+        if let Some((_, known)) = self.found.get_mut(at) {
+            known.extend(who);
         }
     }
 
@@ -99,8 +119,7 @@ impl Gains<'_> {
             Who::Unknown => format!("sessions{of} without a known role"),
             Who::Guest => "guests".to_owned(),
         };
-        self.who.entry(what.clone()).or_default().insert(told);
-        self.everybody(what);
+        self.note(what, Some(told));
     }
 
     /// Who a session is, and what it may say of itself.
@@ -168,15 +187,12 @@ impl Gains<'_> {
 
     fn allows(&mut self, who: &Who, alias: &str, was: &BTreeSet<usize>, is: &BTreeSet<usize>) {
         let new = self.new;
-        for (role, rule) in is.iter().filter_map(|role| new.role(*role)).flat_map(|role| all(role, &role.allow)) {
+        for (index, role, rule) in each(new, is, |role| &role.allow) {
             let cannot_fill = *who == Who::Guest && rule.pattern.placeholders().next().is_some();
             for permission in rule.rights.permissions().filter(|_| !cannot_fill) {
-                if self.denied(rule, permission, is) {
-                    continue;
-                }
-                let longest = self.longest_before(who, rule, permission, was);
                 let now = Self::life(new, who, rule).min(self.old.ttl.max.minutes());
-                if longest.is_none_or(|longest| longest < now) {
+                let longest = self.longest_before(who, rule, permission, namesake_first(&self.was, index, was), now);
+                if longest.is_none_or(|longest| longest < now) && !self.denied(rule, permission, is) {
                     let by = reference(role, rule).within(self.file);
                     let more = longest.and_then(|minutes| Ttl::from_minutes(minutes.into()));
                     let more = more.map_or_else(String::new, |was| {
@@ -189,13 +205,27 @@ impl Gains<'_> {
         }
     }
 
-    /// How long, in minutes, the same could live before; none: not at all, as far as can be proved.
-    fn longest_before(&self, who: &Who, rule: &Rule, permission: Permission, was: &BTreeSet<usize>) -> Option<u32> {
+    /// How long, in minutes, the same could live before, looked for until it is `enough`; none: not at all, as far as can
+    /// be proved.
+    fn longest_before(
+        &self,
+        who: &Who,
+        rule: &Rule,
+        permission: Permission,
+        was: impl Iterator<Item = usize>,
+        enough: u32,
+    ) -> Option<u32> {
         let same = |old: usize, new: usize| self.is_same(old, new);
-        let roles = was.iter().filter_map(|role| self.old.role(*role));
+        let roles = was.filter_map(|role| self.old.role(role));
         let covering = roles.flat_map(|role| role.allow.related(Relation::Covers, &rule.pattern, &same));
-        let covering = covering.filter(|old| old.rights.has(permission));
-        covering.map(|old| Self::life(self.old, who, old)).max()
+        let mut longest = None;
+        for old in covering.filter(|old| old.rights.has(permission)) {
+            longest = longest.max(Some(Self::life(self.old, who, old)));
+            if longest >= Some(enough) {
+                break;
+            }
+        }
+        longest
     }
 
     /// How long what a rule grants may live, in minutes.
@@ -215,20 +245,27 @@ impl Gains<'_> {
     }
 
     fn denies(&mut self, who: &Who, alias: &str, was: &BTreeSet<usize>, is: &BTreeSet<usize>) {
-        let (old, new) = (self.old, self.new);
-        for (role, rule) in was.iter().filter_map(|role| old.role(*role)).flat_map(|role| all(role, &role.deny)) {
+        let new = self.new;
+        for (index, role, rule) in each(self.old, was, |role| &role.deny) {
             // Ours are the placeholders of the new policy, the rule's those of the old one.
             let same = |new: usize, old: usize| self.is_same(old, new);
-            let still = is.iter().filter_map(|role| new.role(*role));
-            let still = still.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &same));
-            let kept = still.fold(Rights::NONE, |rights, deny| rights.union(deny.rights));
+            let mut lost = rule.rights;
+            for still in namesake_first(&self.is, index, is).filter_map(|role| new.role(role)) {
+                let kept = still.deny.related(Relation::Covers, &rule.pattern, &same);
+                lost = kept.fold(lost, |lost, deny| lost.minus(deny.rights));
+                if lost.is_none() {
+                    break;
+                }
+            }
+            if lost.is_none() {
+                continue;
+            }
             // Whoever claims a name may claim any other beside it; nobody else has more roles than these.
             let others = matches!(who, Who::Claiming(_));
             let roles = new.roles.iter().enumerate().filter(|(index, _)| others || is.contains(index));
             let reached = roles.flat_map(|(_, role)| role.allow.related(Relation::Overlaps, &rule.pattern, &same));
             let reached = reached.fold(Rights::NONE, |rights, allow| rights.union(allow.rights));
-            let lost = rule.rights.minus(kept).intersection(reached);
-            for permission in lost.permissions() {
+            for permission in lost.intersection(reached).permissions() {
                 let denied = reference(role, rule).within(self.old_file);
                 self.somebody(who, alias, format!("{}, not denied by {denied}", permission.as_str()));
             }
@@ -246,6 +283,25 @@ impl Gains<'_> {
 /// The alias of no issuer: it stands for all that neither policy names.
 const OTHER: &str = "";
 
-fn all<'a>(role: &'a Role, rules: &'a Rules) -> impl Iterator<Item = (&'a Role, &'a Rule)> {
-    rules.iter().map(move |rule| (role, rule))
+/// Rules of these roles, each with its role and where that stands among all.
+fn each<'a>(
+    policy: &'a Policy,
+    roles: &BTreeSet<usize>,
+    rules: impl Fn(&'a Role) -> &'a Rules,
+) -> impl Iterator<Item = (usize, &'a Role, &'a Rule)> {
+    let roles = roles.iter().filter_map(|index| policy.role(*index).map(|role| (*index, role)));
+    roles.flat_map(move |(index, role)| rules(role).iter().map(move |rule| (index, role, rule)))
+}
+
+/// For each role of one policy the role of its name in another.
+fn namesakes(one: &Policy, other: &Policy) -> Vec<Option<usize>> {
+    let known: HashMap<&str, usize> =
+        other.roles.iter().enumerate().map(|(index, role)| (&*role.name, index)).collect();
+    one.roles.iter().map(|role| known.get(&*role.name).copied()).collect()
+}
+
+/// Roles of one policy, that of the name of a role of the other one first: most of what is there has not changed.
+fn namesake_first(names: &[Option<usize>], of: usize, roles: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
+    let namesake = names.get(of).copied().flatten().filter(|namesake| roles.contains(namesake));
+    namesake.into_iter().chain(roles.iter().copied())
 }
