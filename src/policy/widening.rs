@@ -6,7 +6,7 @@
 //! before covers it (matches every name that it matches, in every session, for at least as long), or a deny that comes along
 //! covers it; a deny that is gone widens nothing if a deny that is there covers it, or nothing that is allowed overlaps it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::rules::{Relation, Rules};
 use super::view::reference;
@@ -87,39 +87,36 @@ struct Gains<'a> {
     is: Vec<Option<usize>>,
     file: &'a str,
     old_file: &'a str,
-    /// In the order in which they were found, each with whose sessions it is for.
-    found: Vec<(String, BTreeSet<String>)>,
+    /// In the order in which they were found, each with whose sessions it is for, and of which issuers.
+    found: Vec<(String, BTreeMap<Who, BTreeSet<String>>)>,
     /// Where each stands in that list.
     places: HashMap<String, usize>,
 }
 
 impl Gains<'_> {
     fn found(self) -> Vec<Gain> {
-        self.found.into_iter().map(|(what, who)| Gain { what, who: who.into_iter().collect() }).collect()
+        let all = self.aliases();
+        let told =
+            |who: BTreeMap<Who, BTreeSet<String>>| who.iter().flat_map(|(who, of)| told(who, of, &all)).collect();
+        self.found.into_iter().map(|(what, who)| Gain { what, who: told(who) }).collect()
     }
 
     fn everybody(&mut self, what: String) {
         self.note(what, None);
     }
 
-    fn note(&mut self, what: String, who: Option<String>) {
+    fn note(&mut self, what: String, who: Option<(&Who, &str)>) {
         let at = *self.places.entry(what).or_insert_with_key(|what| {
-            self.found.push((what.clone(), BTreeSet::new()));
+            self.found.push((what.clone(), BTreeMap::new()));
             self.found.len() - 1
         });
-        if let Some((_, known)) = self.found.get_mut(at) {
-            known.extend(who);
+        if let Some(((_, known), (who, alias))) = self.found.get_mut(at).zip(who) {
+            known.entry(who.clone()).or_default().insert(alias.to_owned());
         }
     }
 
     fn somebody(&mut self, who: &Who, alias: &str, what: String) {
-        let of = if alias == OTHER { String::new() } else { format!(" of {alias}") };
-        let told = match who {
-            Who::Claiming(name) => format!("sessions{of} that claim {}", quoted(name)),
-            Who::Unknown => format!("sessions{of} without a known role"),
-            Who::Guest => "guests".to_owned(),
-        };
-        self.note(what, Some(told));
+        self.note(what, Some((who, alias)));
     }
 
     /// Who a session is, and what it may say of itself.
@@ -152,17 +149,21 @@ impl Gains<'_> {
 
     /// Everybody whom either policy tells apart, with an alias each; the last one stands for all issuers that are not named.
     fn sessions(&self) -> Vec<(Who, String)> {
-        let both = [self.old, self.new];
-        let names = both.iter().flat_map(|policy| policy.claimed.keys());
+        let names = [self.old, self.new].into_iter().flat_map(|policy| policy.claimed.keys());
         let mut who: BTreeSet<Who> = names.cloned().map(Who::Claiming).collect();
         who.insert(Who::Unknown);
-        let named = both.iter().flat_map(|policy| &policy.roles).filter_map(|role| role.issuers.as_ref()).flatten();
-        let mut aliases: BTreeSet<String> = named.cloned().collect();
-        aliases.insert(OTHER.to_owned());
+        let aliases = self.aliases();
         let mut sessions: Vec<_> =
             who.iter().flat_map(|who| aliases.iter().map(|alias| (who.clone(), alias.clone()))).collect();
         sessions.push((Who::Guest, OTHER.to_owned()));
         sessions
+    }
+
+    /// The issuers that either policy names, and one that stands for all others.
+    fn aliases(&self) -> BTreeSet<String> {
+        let roles = [self.old, self.new].into_iter().flat_map(|policy| &policy.roles);
+        let named = roles.filter_map(|role| role.issuers.as_ref()).flatten();
+        named.cloned().chain([OTHER.to_owned()]).collect()
     }
 
     fn of(&mut self, who: &Who, alias: &str) {
@@ -282,6 +283,21 @@ impl Gains<'_> {
 
 /// The alias of no issuer: it stands for all that neither policy names.
 const OTHER: &str = "";
+
+/// Whose sessions these are, in words: of these issuers, of `all` that there are.
+fn told(who: &Who, of: &BTreeSet<String>, all: &BTreeSet<String>) -> Vec<String> {
+    let whose = |of: &str| match who {
+        Who::Claiming(name) => format!("sessions{of} that claim {}", quoted(name)),
+        Who::Unknown => format!("sessions{of} without a known role"),
+        Who::Guest => "guests".to_owned(),
+    };
+    if of == all || *who == Who::Guest {
+        return vec![whose("")];
+    }
+    let of_one =
+        |alias: &String| if alias == OTHER { " of any other issuer".to_owned() } else { format!(" of {alias}") };
+    of.iter().map(|alias| whose(&of_one(alias))).collect()
+}
 
 /// Rules of these roles, each with its role and where that stands among all.
 fn each<'a>(
