@@ -12,12 +12,11 @@ use super::rules::{Relation, Rules};
 use super::view::reference;
 use super::{Policy, Role, Rule};
 use crate::chat::{Permission, Rights, Ttl};
-use crate::schema::quoted;
 
 /// Something that some session can have by one policy and not by another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gain {
-    /// What, and by which rule.
+    /// What, and by which rule. In the file's own words, which are not for a terminal as they are.
     pub what: String,
     /// Whose sessions; nothing where it is everybody's.
     pub who: Vec<String>,
@@ -123,16 +122,16 @@ impl Gains<'_> {
     fn identities(&mut self) {
         let (old, new) = (self.old, self.new);
         if !new.member.pattern.is_same(&old.member.pattern, &|a, b| self.is_same(b, a)) {
-            let (was, is) = (quoted(&old.member.pattern.text), quoted(&new.member.pattern.text));
-            self.everybody(format!("member ids made by {is}, not by {was}: who is blocked cannot be compared"));
+            let (was, is) = (&old.member.pattern.text, &new.member.pattern.text);
+            self.everybody(format!("member ids made by `{is}`, not by `{was}`: who is blocked cannot be compared"));
         }
         let mut unblocked: Vec<&String> = old.blocked.difference(&new.blocked).collect();
         unblocked.sort();
         for member in unblocked {
-            self.everybody(format!("whatever the member {} may have, who is not blocked", quoted(member)));
+            self.everybody(format!("whatever the member `{member}` may have, who is not blocked"));
         }
         for key in new.client_state.difference(&old.client_state) {
-            self.everybody(format!("{} of the state, set by clients", quoted(key)));
+            self.everybody(format!("`{key}` of the state, set by clients"));
         }
     }
 
@@ -287,7 +286,7 @@ const OTHER: &str = "";
 /// Whose sessions these are, in words: of these issuers, of `all` that there are.
 fn told(who: &Who, of: &BTreeSet<String>, all: &BTreeSet<String>) -> Vec<String> {
     let whose = |of: &str| match who {
-        Who::Claiming(name) => format!("sessions{of} that claim {}", quoted(name)),
+        Who::Claiming(name) => format!("sessions{of} that claim `{name}`"),
         Who::Unknown => format!("sessions{of} without a known role"),
         Who::Guest => "guests".to_owned(),
     };
