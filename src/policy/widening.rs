@@ -128,7 +128,8 @@ impl Gains<'_> {
         let mut unblocked: Vec<&String> = old.blocked.difference(&new.blocked).collect();
         unblocked.sort();
         for member in unblocked {
-            self.everybody(format!("whatever the member `{member}` may have, who is not blocked"));
+            let by = self.old_file;
+            self.everybody(format!("whatever the member `{member}` may have, who is blocked by {by}"));
         }
         for key in new.client_state.difference(&old.client_state) {
             self.everybody(format!("`{key}` of the state, set by clients"));
