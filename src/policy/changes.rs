@@ -1,9 +1,8 @@
 //! What two policies say differently, by meaning: a rule that has moved has not changed. Must not judge it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::member::StateValue;
 use super::rules::{Relation, Rules};
 use super::{Policy, Role};
 use crate::chat::{Permission, Rights, Ttl};
@@ -39,7 +38,7 @@ struct Changes<'a> {
     list: Vec<Change>,
 }
 
-impl Changes<'_> {
+impl<'a> Changes<'a> {
     fn add(&mut self, table: &str, sign: char, what: impl Into<String>, line: Option<usize>) {
         self.list.push(Change { table: table.to_owned(), sign, what: what.into(), line });
     }
@@ -89,22 +88,15 @@ impl Changes<'_> {
             let (was, is) = (&old.member.pattern.text, &new.member.pattern.text);
             self.add("[member]", '~', format!("id \"{was}\" → \"{is}\""), Some(new.member.place.line()));
         }
-        let state = |policy: &Policy| -> BTreeMap<String, (String, usize)> {
-            let value = |value: &StateValue| match value {
-                StateValue::Constant(json) => json.to_string(),
-                StateValue::Claim(placeholder) => format!("\"{placeholder}\""),
-            };
-            policy.state.iter().map(|own| (own.key.clone(), (value(&own.value), own.line))).collect()
-        };
-        let (was, is) = (state(old), state(new));
-        let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        let keys: BTreeSet<&String> = old.state.iter().chain(&new.state).map(|own| &own.key).collect();
         for key in keys {
-            match (was.get(key), is.get(key)) {
-                (Some((was, _)), Some((is, line))) if was != is => {
-                    self.add("[member]", '~', format!("state {key} {was} → {is}"), Some(*line));
+            let own = |policy: &'a Policy| policy.state.iter().find(|own| own.key == *key);
+            match (own(old), own(new)) {
+                (Some(was), Some(is)) if !was.value.is_same(&is.value) => {
+                    self.add("[member]", '~', format!("state {key} {} → {}", was.value, is.value), Some(is.line));
                 }
-                (Some((was, line)), None) => self.add("[member]", '-', format!("state {key} = {was}"), Some(*line)),
-                (None, Some((is, line))) => self.add("[member]", '+', format!("state {key} = {is}"), Some(*line)),
+                (Some(was), None) => self.add("[member]", '-', format!("state {key} = {}", was.value), Some(was.line)),
+                (None, Some(is)) => self.add("[member]", '+', format!("state {key} = {}", is.value), Some(is.line)),
                 _ => {}
             }
         }
