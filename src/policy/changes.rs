@@ -86,7 +86,8 @@ impl<'a> Changes<'a> {
         let same = |was: usize, is: usize| is_same(old, new, was, is);
         if !old.member.pattern.is_same(&new.member.pattern, &same) {
             let (was, is) = (&old.member.pattern.text, &new.member.pattern.text);
-            self.add("[member]", '~', format!("id \"{was}\" → \"{is}\""), Some(new.member.place.line()));
+            let line = new.member.is_written.then(|| new.member.place.line());
+            self.add("[member]", '~', format!("id \"{was}\" → \"{is}\""), line);
         }
         let keys: BTreeSet<&String> = old.state.iter().chain(&new.state).map(|own| &own.key).collect();
         for key in keys {

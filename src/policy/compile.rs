@@ -31,7 +31,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
     let default_role = compiler.role_named(fields.table("defaults"), "role", &drafts);
     let guest = compiler.guest(&fields, &drafts, ttl.map(|ttl| ttl.min));
-    let (member, member_place) = compiler.member(&fields);
+    let (member, member_place, is_written) = compiler.member(&fields);
     let state = compiler.state(&fields);
     let client_state = compiler.client_state(&fields, &state);
     inclusion::circles(&drafts, &mut compiler.faults);
@@ -45,7 +45,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     let policy = |ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
-        member: MemberTemplate { pattern: member, place: member_place },
+        member: MemberTemplate { pattern: member, place: member_place, is_written },
         state,
         client_state,
         claimed: claimed(&drafts),

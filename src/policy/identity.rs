@@ -13,16 +13,18 @@ use crate::chat::MAX_STATE_CHARS;
 use crate::schema::{Fields, Item, Place, Value, quoted};
 
 impl Compiler {
-    pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Place) {
-        let table = fields.table("member");
-        let (text, place) = table.and_then(|table| table.text("id")).unwrap_or(("{sub}", &fields.place));
-        let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, place.clone()) };
+    /// The template, its place, and whether it stands there.
+    pub(super) fn member(&mut self, fields: &Fields) -> (Option<Pattern>, Place, bool) {
+        let written = fields.table("member").and_then(|table| table.text("id"));
+        let is_written = written.is_some();
+        let (text, place) = written.unwrap_or(("{sub}", &fields.place));
+        let Some(pattern) = self.pattern(text, place, Use::Member) else { return (None, place.clone(), is_written) };
         let is_claim = |index| self.placeholders.get(index).is_some_and(|placeholder| !placeholder.is_issuer());
         if !pattern.placeholders().any(is_claim) {
             let message = format!("{}: every session would have the same member id", quoted(text));
             self.faults.add(place, message, "take it from a claim, as in {sub} or {issuer}:{sub}");
         }
-        (Some(pattern), place.clone())
+        (Some(pattern), place.clone(), is_written)
     }
 
     pub(super) fn state(&mut self, fields: &Fields) -> Vec<StateKey> {

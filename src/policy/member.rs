@@ -18,6 +18,8 @@ pub(super) struct MemberTemplate {
     pub(super) pattern: Pattern,
     /// Where it stands in the file; the first line where it does not.
     pub(super) place: Place,
+    /// Whether it stands there.
+    pub(super) is_written: bool,
 }
 
 /// One key of the state.
