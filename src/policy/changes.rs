@@ -150,7 +150,12 @@ impl<'a> Changes<'a> {
             (None, None) => {}
             (was, is) => {
                 let shown = |issuers: &Option<BTreeSet<String>>| {
-                    issuers.as_ref().map_or_else(|| "every one".to_owned(), |issuers| format!("{issuers:?}"))
+                    let list = |issuers: &BTreeSet<String>| {
+                        issuers.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>()
+                    };
+                    issuers
+                        .as_ref()
+                        .map_or_else(|| "every one".to_owned(), |issuers| format!("[{}]", list(issuers).join(", ")))
                 };
                 self.changed(table, "issuers", was, is, shown);
             }
