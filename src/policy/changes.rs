@@ -117,6 +117,13 @@ impl<'a> Changes<'a> {
         for role in new.roles.iter().filter(|role| named(old, &role.name).is_none()) {
             let table = format!("role {}", role.name);
             self.add(&table, '+', "the role", Some(role.line));
+            if let Some(cap) = role.max_ttl {
+                self.add(&table, '+', format!("max_ttl {cap}"), None);
+            }
+            let nobody = BTreeSet::new();
+            self.members(&table, "includes", &nobody, &included(new, role));
+            self.members(&table, "claimed_as", &nobody, &claimed(new, role));
+            self.members(&table, "issuers", &nobody, role.issuers.as_ref().unwrap_or(&nobody));
             for (rules, does) in [(&role.allow, ""), (&role.deny, "deny ")] {
                 for rule in rules.iter() {
                     self.add(
@@ -134,17 +141,8 @@ impl<'a> Changes<'a> {
         let (old, new) = (self.old, self.new);
         let Some(is) = new.role(index) else { return };
         self.changed(table, "max_ttl", &was.max_ttl, &is.max_ttl, |cap| shown(*cap));
-        let included = |policy: &Policy, role: &Role| -> BTreeSet<String> {
-            let names = role.closure.iter().filter_map(|index| policy.role(*index)).map(|role| role.name.to_string());
-            names.filter(|name| **name != *role.name).collect()
-        };
         self.members(table, "includes", &included(old, was), &included(new, is));
-        let claimed = |policy: &Policy, name: &str| -> BTreeSet<String> {
-            let is_it =
-                |roles: &Vec<usize>| roles.iter().filter_map(|role| policy.role(*role)).any(|role| &*role.name == name);
-            policy.claimed.iter().filter(|(_, roles)| is_it(roles)).map(|(claimed, _)| claimed.clone()).collect()
-        };
-        self.members(table, "claimed_as", &claimed(old, &was.name), &claimed(new, &is.name));
+        self.members(table, "claimed_as", &claimed(old, was), &claimed(new, is));
         match (&was.issuers, &is.issuers) {
             (Some(was), Some(is)) => self.members(table, "issuers", was, is),
             (None, None) => {}
@@ -191,6 +189,19 @@ impl<'a> Changes<'a> {
             }
         }
     }
+}
+
+/// The roles that come along with one, by whatever way.
+fn included(policy: &Policy, role: &Role) -> BTreeSet<String> {
+    let names = role.closure.iter().filter_map(|index| policy.role(*index)).map(|role| role.name.to_string());
+    names.filter(|name| **name != *role.name).collect()
+}
+
+/// The names that a session may claim a role by.
+fn claimed(policy: &Policy, role: &Role) -> BTreeSet<String> {
+    let is_it =
+        |roles: &Vec<usize>| roles.iter().filter_map(|index| policy.role(*index)).any(|it| it.name == role.name);
+    policy.claimed.iter().filter(|(_, roles)| is_it(roles)).map(|(claimed, _)| claimed.clone()).collect()
 }
 
 fn is_same(old: &Policy, new: &Policy, was: usize, is: usize) -> bool {
