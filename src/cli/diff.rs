@@ -32,7 +32,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let surroundings = Surroundings::load(&options.config, environment)?;
-    let (old, new) = (surroundings.open(&options.old)?, surroundings.open(&options.new)?);
+    let (old, new) = both(surroundings.open(&options.old), surroundings.open(&options.new))?;
     let recorded = options.decisions.as_deref().map(decisions::read).transpose()?;
     let paint = Paint::of_output(environment);
 
@@ -47,6 +47,14 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     }
     print("wider: some session could have what it could not before, or it cannot be proved that none could");
     Err(Failure::Denied)
+}
+
+/// Both policies, or all that is wrong with either.
+fn both(old: Result<World, Failure>, new: Result<World, Failure>) -> Result<(World, World), Failure> {
+    match (old, new) {
+        (Err(Failure::Wrong(old)), Err(Failure::Wrong(new))) => Err(Failure::Wrong(format!("{old}\n\n{new}"))),
+        (old, new) => Ok((old?, new?)),
+    }
 }
 
 fn changes(old: &World, new: &World, paint: &Paint) {
