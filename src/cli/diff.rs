@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, decisions, print};
-use crate::chat::{ChannelName, Permission, Ttl};
+use crate::chat::{Ask, ChannelName, Permission, Ttl};
 use crate::ops::Recorded;
 use crate::policy::{Account, Gain, Policy};
 use crate::schema::escaped;
@@ -107,7 +107,8 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) -> usi
             continue;
         }
         let (facts, ask) = (decisions::facts_of(event), decisions::ask_of(event));
-        let (was, is) = (given(&old.evaluate(&facts, &ask, now)), given(&new.evaluate(&facts, &ask, now)));
+        let given = |policy: &Policy| given(policy, &ask, &policy.evaluate(&facts, &ask, now));
+        let (was, is) = (given(old), given(new));
         let lines = differences(&was, &is);
         if lines.is_empty() {
             *counts.entry("unchanged").or_default() += 1;
@@ -128,8 +129,11 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) -> usi
     count("gaining")
 }
 
-fn given(account: &Account) -> Given {
-    let Ok(terms) = &account.outcome else { return (BTreeSet::new(), None) };
+fn given(policy: &Policy, ask: &Ask, account: &Account) -> Given {
+    // Who asks for less than the least is refused before anything is decided.
+    let (_, _, least) = policy.ttl_bounds();
+    let outcome = account.outcome.as_ref().ok().filter(|_| ask.ttl.is_none_or(|asked| asked >= least));
+    let Some(terms) = outcome else { return (BTreeSet::new(), None) };
     let rights =
         terms.channels.iter().flat_map(|(channel, rights)| rights.permissions().map(|it| (channel.clone(), it)));
     (rights.collect(), Some(terms.ttl))
