@@ -197,7 +197,7 @@ impl Gains<'_> {
                     let by = reference(role, rule).within(self.file);
                     let more = longest.and_then(|minutes| Ttl::from_minutes(minutes.into()));
                     let more = more.map_or_else(String::new, |was| {
-                        let is = Ttl::from_minutes(now.into()).unwrap_or(Ttl::MAX);
+                        let is = Ttl::from_minutes(Self::life(new, who, rule).into()).unwrap_or(Ttl::MAX);
                         format!(" for {is}, not only for {was}")
                     });
                     self.somebody(who, alias, format!("{} by {by}{more}", permission.as_str()));
