@@ -99,19 +99,27 @@ impl Policy {
             })
             .collect();
         let together = covering.iter().fold(Rights::NONE, |rights, (_, other)| rights.union(other.rights));
-        if rule.rights.minus(together).is_none()
-            && let Some((by, other)) = covering.first()
-        {
-            let does = if is_deny { "takes" } else { "grants" };
-            let message = format!(
-                "{} {does} nothing that {} of {} (line {}) does not",
-                quoted(&rule.pattern.text),
-                quoted(&other.pattern.text),
-                by.name,
-                other.line
-            );
-            lints.add("covered-rule", &rule.place, message, "take one of the two out");
+        // What has no right is a fault.
+        if rule.rights.is_none() || !rule.rights.minus(together).is_none() {
+            return;
         }
+        let alone = covering.iter().find(|(_, other)| rule.rights.minus(other.rights).is_none());
+        let one_each = || {
+            let having = |permission| covering.iter().find(move |(_, other)| other.rights.has(permission));
+            rule.rights.permissions().filter_map(having).collect()
+        };
+        let others: Vec<_> = alone.map_or_else(one_each, |alone| vec![alone]);
+        let told = others
+            .iter()
+            .map(|(role, other)| format!("{} of {} (line {})", quoted(&other.pattern.text), role.name, other.line));
+        let told = told.collect::<Vec<_>>().join(" and ");
+        let does = if is_deny { "takes" } else { "grants" };
+        let (do_not, advice) = match others.as_slice() {
+            [_] => ("does not", "take one of the two out"),
+            _ => ("together do not", "take it out, or those two"),
+        };
+        let message = format!("{} {does} nothing that {told} {do_not}", quoted(&rule.pattern.text));
+        lints.add("covered-rule", &rule.place, message, advice);
     }
 
     /// Whether two placeholders of this policy stand for the same values in every session.
