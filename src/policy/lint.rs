@@ -41,7 +41,7 @@ impl Policy {
             for rule in role.allow.iter() {
                 self.lint_covered(index, rule, false, &mut lints);
                 self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
-                if guests.contains(&index) && !rule.pattern.is_concrete() && rule.rights.has(Permission::Write) {
+                if guests.contains(&index) && !rule.pattern.is_concrete() && self.guests_may_write(rule, &guests) {
                     let message =
                         format!("guests may write in every channel that {} matches", quoted(&rule.pattern.text));
                     let advice = "anybody at all can get a token for it: name the channels, or let guests read alone";
@@ -62,6 +62,16 @@ impl Policy {
             self.lint_reach(aliases, &mut lints);
         }
         lints
+    }
+
+    /// Whether an allow rule of theirs lets guests write: they have no claim to fill in, and their own denies come first.
+    fn guests_may_write(&self, rule: &Rule, guests: &BTreeSet<usize>) -> bool {
+        let roles = guests.iter().filter_map(|role| self.role(*role));
+        let mut denies =
+            roles.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)));
+        rule.rights.has(Permission::Write)
+            && rule.pattern.placeholders().next().is_none()
+            && !denies.any(|deny| deny.rights.has(Permission::Write))
     }
 
     fn lint_lives(&self, lints: &mut Lints) {
