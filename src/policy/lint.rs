@@ -188,12 +188,15 @@ impl Policy {
         let given = self.default_role.into_iter().chain(self.guest.as_ref().map(|guest| guest.role));
         let had: BTreeSet<usize> = claimed.copied().chain(given).flat_map(|role| self.closure(role)).collect();
         for (_, role) in self.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
-            let why =
-                if role.issuers.as_ref().is_some_and(|issuers| !aliases.is_empty() && issuers.is_disjoint(aliases)) {
-                    "none of its issuers is configured"
-                } else {
-                    "it cannot be claimed, and no other role, [defaults] or [guest] names it"
-                };
+            let why = if role
+                .issuers
+                .as_ref()
+                .is_some_and(|issuers| !aliases.is_empty() && issuers.is_disjoint(aliases))
+            {
+                "none of its issuers is configured"
+            } else {
+                "it cannot be claimed, and no role that somebody has includes it, nor is it that of [defaults] or [guest]"
+            };
             let message = format!("nobody can have the role {}: {why}", quoted(&role.name));
             lints.add("unreachable-role", &role.place, message, "let it be claimed or included, or take it out");
         }
