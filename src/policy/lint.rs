@@ -167,7 +167,12 @@ impl Policy {
     }
 
     fn lint_users_own(&self, pattern: &Pattern, place: &Place, lints: &mut Lints) {
+        let mut seen: Vec<&Placeholder> = Vec::new();
         for placeholder in pattern.placeholders().filter_map(|index| self.placeholders.get(index)) {
+            if seen.iter().any(|known| known.is_same(placeholder)) {
+                continue;
+            }
+            seen.push(placeholder);
             let claim = placeholder.claim();
             let is_profile = PROFILE.contains(&claim.strip_prefix('/').unwrap_or(claim));
             // Also as a part of a name: namespaced claims hold it at their end.
