@@ -9,7 +9,7 @@ use clap::Args;
 use super::serve::open_keys;
 use super::{Failure, complain, print};
 use crate::policy::Policy;
-use crate::schema::Lints;
+use crate::schema::{Lints, escaped};
 use crate::service::PolicyFile;
 use crate::session::{AudiencesSettings, IssuerSettings};
 use crate::settings::{Environment, Settings};
@@ -94,6 +94,7 @@ fn understood_policy(file: &str, policy: &Policy) -> String {
     let mut text = format!("{:<12}{file} sha256 {}\n", "policy", policy.sha256());
     for (name, allows, denies) in policy.roles() {
         let rules = |count: usize, what: &str| format!("{count} {what} {}", if count == 1 { "rule" } else { "rules" });
+        let name = escaped(name);
         let _ = writeln!(text, "{:<12}{name}: {}, {}", "role", rules(allows, "allow"), rules(denies, "deny"));
     }
     text + &format!("{:<12}{}\n", "guests", if policy.admits_guests() { "let in" } else { "refused" })

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, decisions, print};
-use crate::chat::{ChannelName, Permission, Ttl};
+use crate::chat::{Ask, ChannelName, Permission, Ttl};
 use crate::ops::Recorded;
 use crate::policy::{Account, Gain, Policy};
 use crate::schema::escaped;
@@ -32,8 +32,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let surroundings = Surroundings::load(&options.config, environment)?;
-    let (old, new) =
-        (surroundings.open_as(&options.old, &options.new)?, surroundings.open_as(&options.new, &options.old)?);
+    let old = surroundings.open_as(&options.old, &options.new);
+    let (old, new) = both(old, surroundings.open_as(&options.new, &options.old))?;
     let recorded = options.decisions.as_deref().map(decisions::read).transpose()?;
     let paint = Paint::of_output(environment);
 
@@ -41,13 +41,23 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let gains = new.policy.gains_over(&old.policy, &new.file, &old.file);
     tell("gained", '+', &gains, &paint);
     tell("lost", '-', &old.policy.gains_over(&new.policy, &old.file, &new.file), &paint);
-    let gaining = recorded.map_or(0, |events| replay(&events, &old.policy, &new.policy, &paint));
-    if gains.is_empty() && gaining == 0 {
+    if let Some(events) = recorded {
+        replay(&events, &old.policy, &new.policy, &paint);
+    }
+    if gains.is_empty() {
         print("no wider: no session can have a right, or have it for longer, that it could not before");
         return Ok(());
     }
     print("wider: some session could have what it could not before, or it cannot be proved that none could");
     Err(Failure::Denied)
+}
+
+/// Both policies, or all that is wrong with either.
+fn both(old: Result<World, Failure>, new: Result<World, Failure>) -> Result<(World, World), Failure> {
+    match (old, new) {
+        (Err(Failure::Wrong(old)), Err(Failure::Wrong(new))) => Err(Failure::Wrong(format!("{old}\n\n{new}"))),
+        (old, new) => Ok((old?, new?)),
+    }
 }
 
 fn changes(old: &World, new: &World, paint: &Paint) {
@@ -81,8 +91,9 @@ fn tell(what: &str, sign: char, gains: &[Gain], paint: &Paint) {
 /// What a decision gives: rights, and for how long.
 type Given = (BTreeSet<(ChannelName, Permission)>, Option<Ttl>);
 
-/// Decides recorded decisions again, and says of how many somebody gains by the new policy.
-fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) -> usize {
+/// Decides recorded decisions again. That a token would have held more than it did makes nothing wider: it could have been
+/// asked for.
+fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     print("recorded decisions");
     for event in events {
@@ -100,7 +111,8 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) -> usi
             continue;
         }
         let (facts, ask) = (decisions::facts_of(event), decisions::ask_of(event));
-        let (was, is) = (given(&old.evaluate(&facts, &ask, now)), given(&new.evaluate(&facts, &ask, now)));
+        let given = |policy: &Policy| given(policy, &ask, &policy.evaluate(&facts, &ask, now));
+        let (was, is) = (given(old), given(new));
         let lines = differences(&was, &is);
         if lines.is_empty() {
             *counts.entry("unchanged").or_default() += 1;
@@ -118,11 +130,13 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) -> usi
     let told = ["unchanged", "gaining", "losing", "undecidable", "without a decision"]
         .map(|name| format!("{} {name}", count(name)));
     print(format!("  {} events: {}\n", events.len(), told.join(", ")));
-    count("gaining")
 }
 
-fn given(account: &Account) -> Given {
-    let Ok(terms) = &account.outcome else { return (BTreeSet::new(), None) };
+fn given(policy: &Policy, ask: &Ask, account: &Account) -> Given {
+    // Who asks for less than the least is refused before anything is decided.
+    let (_, _, least) = policy.ttl_bounds();
+    let outcome = account.outcome.as_ref().ok().filter(|_| ask.ttl.is_none_or(|asked| asked >= least));
+    let Some(terms) = outcome else { return (BTreeSet::new(), None) };
     let rights =
         terms.channels.iter().flat_map(|(channel, rights)| rights.permissions().map(|it| (channel.clone(), it)));
     (rights.collect(), Some(terms.ttl))

@@ -1,9 +1,8 @@
 //! What two policies say differently, by meaning: a rule that has moved has not changed. Must not judge it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::member::StateValue;
 use super::rules::{Relation, Rules};
 use super::{Policy, Role};
 use crate::chat::{Permission, Rights, Ttl};
@@ -39,7 +38,7 @@ struct Changes<'a> {
     list: Vec<Change>,
 }
 
-impl Changes<'_> {
+impl<'a> Changes<'a> {
     fn add(&mut self, table: &str, sign: char, what: impl Into<String>, line: Option<usize>) {
         self.list.push(Change { table: table.to_owned(), sign, what: what.into(), line });
     }
@@ -87,24 +86,18 @@ impl Changes<'_> {
         let same = |was: usize, is: usize| is_same(old, new, was, is);
         if !old.member.pattern.is_same(&new.member.pattern, &same) {
             let (was, is) = (&old.member.pattern.text, &new.member.pattern.text);
-            self.add("[member]", '~', format!("id \"{was}\" → \"{is}\""), Some(new.member.place.line()));
+            let line = new.member.is_written.then(|| new.member.place.line());
+            self.add("[member]", '~', format!("id \"{was}\" → \"{is}\""), line);
         }
-        let state = |policy: &Policy| -> BTreeMap<String, (String, usize)> {
-            let value = |value: &StateValue| match value {
-                StateValue::Constant(json) => json.to_string(),
-                StateValue::Claim(placeholder) => format!("\"{placeholder}\""),
-            };
-            policy.state.iter().map(|own| (own.key.clone(), (value(&own.value), own.line))).collect()
-        };
-        let (was, is) = (state(old), state(new));
-        let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        let keys: BTreeSet<&String> = old.state.iter().chain(&new.state).map(|own| &own.key).collect();
         for key in keys {
-            match (was.get(key), is.get(key)) {
-                (Some((was, _)), Some((is, line))) if was != is => {
-                    self.add("[member]", '~', format!("state {key} {was} → {is}"), Some(*line));
+            let own = |policy: &'a Policy| policy.state.iter().find(|own| own.key == *key);
+            match (own(old), own(new)) {
+                (Some(was), Some(is)) if !was.value.is_same(&is.value) => {
+                    self.add("[member]", '~', format!("state {key} {} → {}", was.value, is.value), Some(is.line));
                 }
-                (Some((was, line)), None) => self.add("[member]", '-', format!("state {key} = {was}"), Some(*line)),
-                (None, Some((is, line))) => self.add("[member]", '+', format!("state {key} = {is}"), Some(*line)),
+                (Some(was), None) => self.add("[member]", '-', format!("state {key} = {}", was.value), Some(was.line)),
+                (None, Some(is)) => self.add("[member]", '+', format!("state {key} = {}", is.value), Some(is.line)),
                 _ => {}
             }
         }
@@ -124,6 +117,13 @@ impl Changes<'_> {
         for role in new.roles.iter().filter(|role| named(old, &role.name).is_none()) {
             let table = format!("role {}", role.name);
             self.add(&table, '+', "the role", Some(role.line));
+            if let Some(cap) = role.max_ttl {
+                self.add(&table, '+', format!("max_ttl {cap}"), None);
+            }
+            let nobody = BTreeSet::new();
+            self.members(&table, "includes", &nobody, &included(new, role));
+            self.members(&table, "claimed_as", &nobody, &claimed(new, role));
+            self.members(&table, "issuers", &nobody, role.issuers.as_ref().unwrap_or(&nobody));
             for (rules, does) in [(&role.allow, ""), (&role.deny, "deny ")] {
                 for rule in rules.iter() {
                     self.add(
@@ -141,23 +141,19 @@ impl Changes<'_> {
         let (old, new) = (self.old, self.new);
         let Some(is) = new.role(index) else { return };
         self.changed(table, "max_ttl", &was.max_ttl, &is.max_ttl, |cap| shown(*cap));
-        let included = |policy: &Policy, role: &Role| -> BTreeSet<String> {
-            let names = role.closure.iter().filter_map(|index| policy.role(*index)).map(|role| role.name.to_string());
-            names.filter(|name| **name != *role.name).collect()
-        };
         self.members(table, "includes", &included(old, was), &included(new, is));
-        let claimed = |policy: &Policy, name: &str| -> BTreeSet<String> {
-            let is_it =
-                |roles: &Vec<usize>| roles.iter().filter_map(|role| policy.role(*role)).any(|role| &*role.name == name);
-            policy.claimed.iter().filter(|(_, roles)| is_it(roles)).map(|(claimed, _)| claimed.clone()).collect()
-        };
-        self.members(table, "claimed_as", &claimed(old, &was.name), &claimed(new, &is.name));
+        self.members(table, "claimed_as", &claimed(old, was), &claimed(new, is));
         match (&was.issuers, &is.issuers) {
             (Some(was), Some(is)) => self.members(table, "issuers", was, is),
             (None, None) => {}
             (was, is) => {
                 let shown = |issuers: &Option<BTreeSet<String>>| {
-                    issuers.as_ref().map_or_else(|| "every one".to_owned(), |issuers| format!("{issuers:?}"))
+                    let list = |issuers: &BTreeSet<String>| {
+                        issuers.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>()
+                    };
+                    issuers
+                        .as_ref()
+                        .map_or_else(|| "every one".to_owned(), |issuers| format!("[{}]", list(issuers).join(", ")))
                 };
                 self.changed(table, "issuers", was, is, shown);
             }
@@ -193,6 +189,19 @@ impl Changes<'_> {
             }
         }
     }
+}
+
+/// The roles that come along with one, by whatever way.
+fn included(policy: &Policy, role: &Role) -> BTreeSet<String> {
+    let names = role.closure.iter().filter_map(|index| policy.role(*index)).map(|role| role.name.to_string());
+    names.filter(|name| **name != *role.name).collect()
+}
+
+/// The names that a session may claim a role by.
+fn claimed(policy: &Policy, role: &Role) -> BTreeSet<String> {
+    let is_it =
+        |roles: &Vec<usize>| roles.iter().filter_map(|index| policy.role(*index)).any(|it| it.name == role.name);
+    policy.claimed.iter().filter(|(_, roles)| is_it(roles)).map(|(claimed, _)| claimed.clone()).collect()
 }
 
 fn is_same(old: &Policy, new: &Policy, was: usize, is: usize) -> bool {

@@ -54,7 +54,11 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     let policy = |separator: char, ttl: TtlBounds, member: Pattern| Policy {
         separator,
         ttl,
-        member: MemberTemplate { pattern: member, place: member_place.unwrap_or_else(|| fields.place.clone()) },
+        member: MemberTemplate {
+            pattern: member,
+            is_written: member_place.is_some(),
+            place: member_place.unwrap_or_else(|| fields.place.clone()),
+        },
         state,
         client_state,
         claimed: claimed(&drafts),

@@ -43,7 +43,7 @@ impl Policy {
                 self.lint_covered(index, rule, false, &mut lints);
                 self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
                 Self::lint_literals(rule, &mut lints);
-                if guests.contains(&index) && !rule.pattern.is_concrete() && rule.rights.has(Permission::Write) {
+                if guests.contains(&index) && !rule.pattern.is_concrete() && self.guests_may_write(rule, &guests) {
                     let message =
                         format!("guests may write in every channel that {} matches", quoted(&rule.pattern.text));
                     let advice = "anybody at all can get a token for it: name the channels, or let guests read alone";
@@ -65,6 +65,16 @@ impl Policy {
             self.lint_reach(aliases, &mut lints);
         }
         lints
+    }
+
+    /// Whether an allow rule of theirs lets guests write: they have no claim to fill in, and their own denies come first.
+    fn guests_may_write(&self, rule: &Rule, guests: &BTreeSet<usize>) -> bool {
+        let roles = guests.iter().filter_map(|role| self.role(*role));
+        let mut denies =
+            roles.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)));
+        rule.rights.has(Permission::Write)
+            && rule.pattern.placeholders().next().is_none()
+            && !denies.any(|deny| deny.rights.has(Permission::Write))
     }
 
     fn lint_lives(&self, lints: &mut Lints) {
@@ -102,19 +112,27 @@ impl Policy {
             })
             .collect();
         let together = covering.iter().fold(Rights::NONE, |rights, (_, other)| rights.union(other.rights));
-        if rule.rights.minus(together).is_none()
-            && let Some((by, other)) = covering.first()
-        {
-            let does = if is_deny { "takes" } else { "grants" };
-            let message = format!(
-                "{} {does} nothing that {} of {} (line {}) does not",
-                quoted(&rule.pattern.text),
-                quoted(&other.pattern.text),
-                by.name,
-                other.line
-            );
-            lints.add("covered-rule", &rule.place, message, "take one of the two out");
+        // What has no right is a fault.
+        if rule.rights.is_none() || !rule.rights.minus(together).is_none() {
+            return;
         }
+        let alone = covering.iter().find(|(_, other)| rule.rights.minus(other.rights).is_none());
+        let one_each = || {
+            let having = |permission| covering.iter().find(move |(_, other)| other.rights.has(permission));
+            rule.rights.permissions().filter_map(having).collect()
+        };
+        let others: Vec<_> = alone.map_or_else(one_each, |alone| vec![alone]);
+        let told = others
+            .iter()
+            .map(|(role, other)| format!("{} of {} (line {})", quoted(&other.pattern.text), role.name, other.line));
+        let told = told.collect::<Vec<_>>().join(" and ");
+        let does = if is_deny { "takes" } else { "grants" };
+        let (do_not, advice) = match others.as_slice() {
+            [_] => ("does not", "take one of the two out"),
+            _ => ("together do not", "take it out, or those two"),
+        };
+        let message = format!("{} {does} nothing that {told} {do_not}", quoted(&rule.pattern.text));
+        lints.add("covered-rule", &rule.place, message, advice);
     }
 
     /// Whether two placeholders of this policy stand for the same values in every session.
@@ -163,7 +181,12 @@ impl Policy {
     }
 
     fn lint_users_own(&self, pattern: &Pattern, place: &Place, lints: &mut Lints) {
+        let mut seen: Vec<&Placeholder> = Vec::new();
         for placeholder in pattern.placeholders().filter_map(|index| self.placeholders.get(index)) {
+            if seen.iter().any(|known| known.is_same(placeholder)) {
+                continue;
+            }
+            seen.push(placeholder);
             let claim = placeholder.claim();
             let is_profile = PROFILE.contains(&claim.strip_prefix('/').unwrap_or(claim));
             // Also as a part of a name: namespaced claims hold it at their end.
@@ -184,12 +207,15 @@ impl Policy {
         let given = self.default_role.into_iter().chain(self.guest.as_ref().map(|guest| guest.role));
         let had: BTreeSet<usize> = claimed.copied().chain(given).flat_map(|role| self.closure(role)).collect();
         for (_, role) in self.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
-            let why =
-                if role.issuers.as_ref().is_some_and(|issuers| !aliases.is_empty() && issuers.is_disjoint(aliases)) {
-                    "none of its issuers is configured"
-                } else {
-                    "it cannot be claimed, and no other role, [defaults] or [guest] names it"
-                };
+            let why = if role
+                .issuers
+                .as_ref()
+                .is_some_and(|issuers| !aliases.is_empty() && issuers.is_disjoint(aliases))
+            {
+                "none of its issuers is configured"
+            } else {
+                "it cannot be claimed, and no role that somebody has includes it, nor is it that of [defaults] or [guest]"
+            };
             let message = format!("nobody can have the role {}: {why}", quoted(&role.name));
             lints.add("unreachable-role", &role.place, message, "let it be claimed or included, or take it out");
         }

@@ -18,6 +18,8 @@ pub(super) struct MemberTemplate {
     pub(super) pattern: Pattern,
     /// Where it stands in the file; the first line where it does not.
     pub(super) place: Place,
+    /// Whether it stands there.
+    pub(super) is_written: bool,
 }
 
 /// One key of the state.
@@ -52,6 +54,14 @@ impl StateValue {
         }
     }
 
+    /// Whether both are the same in every session, however they are written.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Claim(one), Self::Claim(other)) => one.is_same(other),
+            _ => self == other,
+        }
+    }
+
     fn of(&self, facts: &Facts) -> Option<Value> {
         match self {
             Self::Constant(value) => Some(value.clone()),
@@ -59,6 +69,16 @@ impl StateValue {
                 let kind = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
                 kind && serialized_chars(value) <= MAX_STATE_VALUE_CHARS
             }),
+        }
+    }
+}
+
+impl std::fmt::Display for StateValue {
+    /// As the file has it, in quotes where it is a text.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Constant(json) => write!(formatter, "{json}"),
+            Self::Claim(placeholder) => write!(formatter, "\"{placeholder}\""),
         }
     }
 }

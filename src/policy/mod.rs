@@ -23,6 +23,7 @@
 //! reason.rs    why a rule matched or did not, in words
 //! record.rs    the claims that a record of a decision keeps, and the way back
 //! changes.rs   what two policies say differently
+//! who.rs       the sessions that two policies tell apart
 //! widening.rs  what one lets somebody have that another does not
 //! coverage.rs  what of a policy some decisions have used
 //! ```
@@ -49,6 +50,7 @@ mod rehearse;
 mod rules;
 mod value;
 mod view;
+mod who;
 mod widening;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

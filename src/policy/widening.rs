@@ -6,38 +6,37 @@
 //! before covers it (matches every name that it matches, in every session, for at least as long), or a deny that comes along
 //! covers it; a deny that is gone widens nothing if a deny that is there covers it, or nothing that is allowed overlaps it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::rules::{Relation, Rules};
 use super::view::reference;
+use super::who::{OTHER, Who, told};
 use super::{Policy, Role, Rule};
 use crate::chat::{Permission, Rights, Ttl};
-use crate::schema::quoted;
 
 /// Something that some session can have by one policy and not by another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gain {
-    /// What, and by which rule.
+    /// What, and by which rule. In the file's own words, which are not for a terminal as they are.
     pub what: String,
     /// Whose sessions; nothing where it is everybody's.
     pub who: Vec<String>,
-}
-
-/// Sessions that have the same roles, as far as names tell.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Who {
-    /// Those that claim this name.
-    Claiming(String),
-    /// Those that claim no name which is known.
-    Unknown,
-    Guest,
 }
 
 impl Policy {
     /// What some session could have by this policy that it could not by `old`; the files are how the two are called.
     #[must_use]
     pub fn gains_over(&self, old: &Self, file: &str, old_file: &str) -> Vec<Gain> {
-        let mut gains = Gains { old, new: self, file, old_file, found: Vec::new(), who: BTreeMap::new() };
+        let mut gains = Gains {
+            old,
+            new: self,
+            was: namesakes(self, old),
+            is: namesakes(old, self),
+            file,
+            old_file,
+            found: Vec::new(),
+            places: HashMap::new(),
+        };
         if self.separator != old.separator {
             let what =
                 format!("names split at `{}`, not at `{}`: no rule can be compared", self.separator, old.separator);
@@ -51,72 +50,64 @@ impl Policy {
         }
         gains.found()
     }
-
-    /// The roles of sessions of this issuer; none where they claim a name that is not known.
-    fn roles_of_who(&self, who: &Who, alias: &str) -> Option<BTreeSet<usize>> {
-        let closure = |roles: Vec<usize>| roles.into_iter().flat_map(|role| self.closure(role)).collect();
-        match who {
-            Who::Claiming(name) => {
-                let known = self.known(name, alias);
-                (!known.is_empty()).then(|| closure(known))
-            }
-            Who::Unknown => {
-                let default = self.default_role.filter(|role| self.role(*role).is_some_and(|role| role.is_for(alias)));
-                Some(closure(default.into_iter().collect()))
-            }
-            Who::Guest => Some(closure(self.guest.iter().map(|guest| guest.role).collect())),
-        }
-    }
 }
 
 struct Gains<'a> {
     old: &'a Policy,
     new: &'a Policy,
+    /// For each role of the new policy the one of its name in the old one.
+    was: Vec<Option<usize>>,
+    /// The same the other way round.
+    is: Vec<Option<usize>>,
     file: &'a str,
     old_file: &'a str,
-    /// In the order in which they were found.
-    found: Vec<String>,
-    who: BTreeMap<String, BTreeSet<String>>,
+    /// In the order in which they were found, each with whose sessions it is for, and of which issuers.
+    found: Vec<(String, BTreeMap<Who, BTreeSet<String>>)>,
+    /// Where each stands in that list.
+    places: HashMap<String, usize>,
 }
 
 impl Gains<'_> {
     fn found(self) -> Vec<Gain> {
-        let Self { found, mut who, .. } = self;
-        let gain = |what: String| Gain { who: who.remove(&what).unwrap_or_default().into_iter().collect(), what };
-        found.into_iter().map(gain).collect()
+        let all = self.aliases();
+        let told =
+            |who: BTreeMap<Who, BTreeSet<String>>| who.iter().flat_map(|(who, of)| told(who, of, &all)).collect();
+        self.found.into_iter().map(|(what, who)| Gain { what, who: told(who) }).collect()
     }
 
     fn everybody(&mut self, what: String) {
-        if !self.found.contains(&what) {
-            self.found.push(what);
+        self.note(what, None);
+    }
+
+    fn note(&mut self, what: String, who: Option<(&Who, &str)>) {
+        let at = *self.places.entry(what).or_insert_with_key(|what| {
+            self.found.push((what.clone(), BTreeMap::new()));
+            self.found.len() - 1
+        });
+        if let Some(((_, known), (who, alias))) = self.found.get_mut(at).zip(who) {
+            known.entry(who.clone()).or_default().insert(alias.to_owned());
         }
     }
 
     fn somebody(&mut self, who: &Who, alias: &str, what: String) {
-        let of = if alias == OTHER { String::new() } else { format!(" of {alias}") };
-        let told = match who {
-            Who::Claiming(name) => format!("sessions{of} that claim {}", quoted(name)),
-            Who::Unknown => format!("sessions{of} without a known role"),
-            Who::Guest => "guests".to_owned(),
-        };
-        self.who.entry(what.clone()).or_default().insert(told);
-        self.everybody(what);
+        self.note(what, Some((who, alias)));
     }
 
     /// Who a session is, and what it may say of itself.
     fn identities(&mut self) {
         let (old, new) = (self.old, self.new);
         if !new.member.pattern.is_same(&old.member.pattern, &|a, b| self.is_same(b, a)) {
-            let (was, is) = (quoted(&old.member.pattern.text), quoted(&new.member.pattern.text));
-            self.everybody(format!("member ids made by {is}, not by {was}: who is blocked cannot be compared"));
+            let (was, is) = (&old.member.pattern.text, &new.member.pattern.text);
+            self.everybody(format!("member ids made by `{is}`, not by `{was}`: who is blocked cannot be compared"));
         }
         let mut unblocked: Vec<&String> = old.blocked.difference(&new.blocked).collect();
         unblocked.sort();
         for member in unblocked {
-            self.everybody(format!("whatever the member {} may have, who is not blocked", quoted(member)));
+            let by = self.old_file;
+            self.everybody(format!("whatever the member `{member}` may have, who is blocked by {by}"));
         }
         for key in new.client_state.difference(&old.client_state) {
-            self.everybody(format!("{} of the state, set by clients", quoted(key)));
+            self.everybody(format!("`{key}` of the state, set by clients"));
         }
     }
 
@@ -133,17 +124,21 @@ impl Gains<'_> {
 
     /// Everybody whom either policy tells apart, with an alias each; the last one stands for all issuers that are not named.
     fn sessions(&self) -> Vec<(Who, String)> {
-        let both = [self.old, self.new];
-        let names = both.iter().flat_map(|policy| policy.claimed.keys());
+        let names = [self.old, self.new].into_iter().flat_map(|policy| policy.claimed.keys());
         let mut who: BTreeSet<Who> = names.cloned().map(Who::Claiming).collect();
         who.insert(Who::Unknown);
-        let named = both.iter().flat_map(|policy| &policy.roles).filter_map(|role| role.issuers.as_ref()).flatten();
-        let mut aliases: BTreeSet<String> = named.cloned().collect();
-        aliases.insert(OTHER.to_owned());
+        let aliases = self.aliases();
         let mut sessions: Vec<_> =
             who.iter().flat_map(|who| aliases.iter().map(|alias| (who.clone(), alias.clone()))).collect();
         sessions.push((Who::Guest, OTHER.to_owned()));
         sessions
+    }
+
+    /// The issuers that either policy names, and one that stands for all others.
+    fn aliases(&self) -> BTreeSet<String> {
+        let roles = [self.old, self.new].into_iter().flat_map(|policy| &policy.roles);
+        let named = roles.filter_map(|role| role.issuers.as_ref()).flatten();
+        named.cloned().chain([OTHER.to_owned()]).collect()
     }
 
     fn of(&mut self, who: &Who, alias: &str) {
@@ -168,19 +163,16 @@ impl Gains<'_> {
 
     fn allows(&mut self, who: &Who, alias: &str, was: &BTreeSet<usize>, is: &BTreeSet<usize>) {
         let new = self.new;
-        for (role, rule) in is.iter().filter_map(|role| new.role(*role)).flat_map(|role| all(role, &role.allow)) {
+        for (index, role, rule) in each(new, is, |role| &role.allow) {
             let cannot_fill = *who == Who::Guest && rule.pattern.placeholders().next().is_some();
             for permission in rule.rights.permissions().filter(|_| !cannot_fill) {
-                if self.denied(rule, permission, is) {
-                    continue;
-                }
-                let longest = self.longest_before(who, rule, permission, was);
                 let now = Self::life(new, who, rule).min(self.old.ttl.max.minutes());
-                if longest.is_none_or(|longest| longest < now) {
+                let longest = self.longest_before(who, rule, permission, namesake_first(&self.was, index, was), now);
+                if longest.is_none_or(|longest| longest < now) && !self.denied(rule, permission, is) {
                     let by = reference(role, rule).within(self.file);
                     let more = longest.and_then(|minutes| Ttl::from_minutes(minutes.into()));
                     let more = more.map_or_else(String::new, |was| {
-                        let is = Ttl::from_minutes(now.into()).unwrap_or(Ttl::MAX);
+                        let is = Ttl::from_minutes(Self::life(new, who, rule).into()).unwrap_or(Ttl::MAX);
                         format!(" for {is}, not only for {was}")
                     });
                     self.somebody(who, alias, format!("{} by {by}{more}", permission.as_str()));
@@ -189,13 +181,27 @@ impl Gains<'_> {
         }
     }
 
-    /// How long, in minutes, the same could live before; none: not at all, as far as can be proved.
-    fn longest_before(&self, who: &Who, rule: &Rule, permission: Permission, was: &BTreeSet<usize>) -> Option<u32> {
+    /// How long, in minutes, the same could live before, looked for until it is `enough`; none: not at all, as far as can
+    /// be proved.
+    fn longest_before(
+        &self,
+        who: &Who,
+        rule: &Rule,
+        permission: Permission,
+        was: impl Iterator<Item = usize>,
+        enough: u32,
+    ) -> Option<u32> {
         let same = |old: usize, new: usize| self.is_same(old, new);
-        let roles = was.iter().filter_map(|role| self.old.role(*role));
+        let roles = was.filter_map(|role| self.old.role(role));
         let covering = roles.flat_map(|role| role.allow.related(Relation::Covers, &rule.pattern, &same));
-        let covering = covering.filter(|old| old.rights.has(permission));
-        covering.map(|old| Self::life(self.old, who, old)).max()
+        let mut longest = None;
+        for old in covering.filter(|old| old.rights.has(permission)) {
+            longest = longest.max(Some(Self::life(self.old, who, old)));
+            if longest >= Some(enough) {
+                break;
+            }
+        }
+        longest
     }
 
     /// How long what a rule grants may live, in minutes.
@@ -215,20 +221,27 @@ impl Gains<'_> {
     }
 
     fn denies(&mut self, who: &Who, alias: &str, was: &BTreeSet<usize>, is: &BTreeSet<usize>) {
-        let (old, new) = (self.old, self.new);
-        for (role, rule) in was.iter().filter_map(|role| old.role(*role)).flat_map(|role| all(role, &role.deny)) {
+        let new = self.new;
+        for (index, role, rule) in each(self.old, was, |role| &role.deny) {
             // Ours are the placeholders of the new policy, the rule's those of the old one.
             let same = |new: usize, old: usize| self.is_same(old, new);
-            let still = is.iter().filter_map(|role| new.role(*role));
-            let still = still.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &same));
-            let kept = still.fold(Rights::NONE, |rights, deny| rights.union(deny.rights));
+            let mut lost = rule.rights;
+            for still in namesake_first(&self.is, index, is).filter_map(|role| new.role(role)) {
+                let kept = still.deny.related(Relation::Covers, &rule.pattern, &same);
+                lost = kept.fold(lost, |lost, deny| lost.minus(deny.rights));
+                if lost.is_none() {
+                    break;
+                }
+            }
+            if lost.is_none() {
+                continue;
+            }
             // Whoever claims a name may claim any other beside it; nobody else has more roles than these.
             let others = matches!(who, Who::Claiming(_));
             let roles = new.roles.iter().enumerate().filter(|(index, _)| others || is.contains(index));
             let reached = roles.flat_map(|(_, role)| role.allow.related(Relation::Overlaps, &rule.pattern, &same));
             let reached = reached.fold(Rights::NONE, |rights, allow| rights.union(allow.rights));
-            let lost = rule.rights.minus(kept).intersection(reached);
-            for permission in lost.permissions() {
+            for permission in lost.intersection(reached).permissions() {
                 let denied = reference(role, rule).within(self.old_file);
                 self.somebody(who, alias, format!("{}, not denied by {denied}", permission.as_str()));
             }
@@ -243,9 +256,25 @@ impl Gains<'_> {
     }
 }
 
-/// The alias of no issuer: it stands for all that neither policy names.
-const OTHER: &str = "";
+/// Rules of these roles, each with its role and where that stands among all.
+fn each<'a>(
+    policy: &'a Policy,
+    roles: &BTreeSet<usize>,
+    rules: impl Fn(&'a Role) -> &'a Rules,
+) -> impl Iterator<Item = (usize, &'a Role, &'a Rule)> {
+    let roles = roles.iter().filter_map(|index| policy.role(*index).map(|role| (*index, role)));
+    roles.flat_map(move |(index, role)| rules(role).iter().map(move |rule| (index, role, rule)))
+}
 
-fn all<'a>(role: &'a Role, rules: &'a Rules) -> impl Iterator<Item = (&'a Role, &'a Rule)> {
-    rules.iter().map(move |rule| (role, rule))
+/// For each role of one policy the role of its name in another.
+fn namesakes(one: &Policy, other: &Policy) -> Vec<Option<usize>> {
+    let known: HashMap<&str, usize> =
+        other.roles.iter().enumerate().map(|(index, role)| (&*role.name, index)).collect();
+    one.roles.iter().map(|role| known.get(&*role.name).copied()).collect()
+}
+
+/// Roles of one policy, that of the name of a role of the other one first: most of what is there has not changed.
+fn namesake_first(names: &[Option<usize>], of: usize, roles: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
+    let namesake = names.get(of).copied().flatten().filter(|namesake| roles.contains(namesake));
+    namesake.into_iter().chain(roles.iter().copied())
 }
