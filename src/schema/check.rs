@@ -29,8 +29,8 @@ struct Walk<'a> {
     path: Vec<String>,
     /// The tables that it is in, from the outermost: how many keys lead there, and which keys each may have.
     within: Vec<(usize, &'static [Key])>,
-    /// The keys that somebody meant who wrote another name, or the right one in another table.
-    meant: Vec<&'static Key>,
+    /// The keys that somebody meant who wrote another name, or the right one further in: in which of those tables.
+    meant: Vec<(usize, &'static str)>,
 }
 
 impl Walk<'_> {
@@ -44,10 +44,12 @@ impl Walk<'_> {
             }
         }
         self.within.pop();
+        let here = self.within.len();
+        let meant: Vec<_> = self.meant.extract_if(.., |(table, _)| *table == here).map(|(_, name)| name).collect();
         let (mut lost, mut missing) = (Vec::new(), Vec::new());
         for key in keys.iter().filter(|key| !entries.iter().any(|entry| entry.key == key.name)) {
             let is_written = table.entries.iter().any(|entry| entry.key == key.name);
-            let is_meant = self.meant.iter().any(|meant| std::ptr::eq(*meant, key)) || self.damage.mentions(key.name);
+            let is_meant = meant.contains(&key.name) || self.damage.mentions(key.name);
             if is_written || is_meant { lost.push(key.name) } else { missing.push(key) }
         }
         for key in missing.into_iter().filter(|key| key.required && !self.damage.loses_keys) {
@@ -64,10 +66,9 @@ impl Walk<'_> {
         }
         let known = keys.iter().map(|key| key.name);
         let advice = if let Some(near) = nearest(&raw.key, known.clone()) {
-            self.meant.extend(keys.iter().find(|key| key.name == near));
+            self.meant.push((self.within.len() - 1, near));
             format!("did you mean {}?", quoted(near))
-        } else if let Some((home, key)) = self.home_of(&raw.key) {
-            self.meant.push(key);
+        } else if let Some(home) = self.home_of(raw) {
             format!("{}: {}", belongs(&home, raw), write_there(&home, raw))
         } else {
             let takers = self.takers(&raw.item, keys);
@@ -77,14 +78,23 @@ impl Walk<'_> {
         self.fault(&raw.key_place, &format!("there is no key {} here", quoted(&raw.key)), advice);
     }
 
-    /// Where a key belongs: to one of the tables around, or to any other.
-    fn home_of(&self, name: &str) -> Option<(Vec<String>, &'static Key)> {
-        let around = self.within.iter().rev().skip(1).find_map(|(depth, keys)| {
-            let key = keys.iter().find(|key| key.name == name)?;
-            Some((self.path.get(..*depth).unwrap_or_default().to_vec(), key))
-        });
+    /// The keys that lead to where a key belongs: to one of the tables around, or to any other.
+    fn home_of(&mut self, raw: &RawEntry) -> Option<Vec<String>> {
+        if let Some((table, home, key)) = self.around(&raw.key, 1) {
+            self.meant.push((table, key.name));
+            return Some(home);
+        }
         let (_, all) = self.within.first()?;
-        around.or_else(|| key_named(name, all, &[]))
+        path_to(&raw.key, all, &[])
+    }
+
+    /// The innermost table around, but for the first few, that has a key of this name: its place in `within`, and the keys
+    /// that lead there.
+    fn around(&self, name: &str, but: usize) -> Option<(usize, Vec<String>, &'static Key)> {
+        self.within.iter().enumerate().rev().skip(but).find_map(|(table, (depth, keys))| {
+            let key = keys.iter().find(|key| key.name == name)?;
+            Some((table, self.path.get(..*depth)?.to_vec(), key))
+        })
     }
 
     /// What the keys here are that would take the value as one of their own, or whole.
@@ -151,8 +161,7 @@ impl Walk<'_> {
     fn map(&mut self, table: &RawTable, of: &'static Kind, place: &Place) -> Fields {
         let mut entries = Vec::new();
         for raw in &table.entries {
-            if let Some((home, key)) = self.misplaced(raw, of) {
-                self.meant.push(key);
+            if let Some(home) = self.misplaced(raw, of) {
                 self.fault(&raw.key_place, &belongs(&home, raw), write_there(&home, raw));
             } else {
                 entries.extend(self.entry(raw, of));
@@ -162,15 +171,17 @@ impl Walk<'_> {
         Fields { place: place.clone(), entries, whole, lost: Vec::new() }
     }
 
-    /// Where a key belongs that is none of the writer's own: it is one of a table around, and its value is at home there.
-    fn misplaced(&self, raw: &RawEntry, of: &'static Kind) -> Option<(Vec<String>, &'static Key)> {
-        let (home, key) = self.within.iter().rev().find_map(|(depth, keys)| {
-            let key = keys.iter().find(|key| key.name == raw.key)?;
-            Some((self.path.get(..*depth)?.to_vec(), key))
-        })?;
+    /// The keys that lead to where a key belongs that is none of the writer's own: it is one of a table around, and its
+    /// value is at home there.
+    fn misplaced(&mut self, raw: &RawEntry, of: &'static Kind) -> Option<Vec<String>> {
+        let (table, home, key) = self.around(&raw.key, 0)?;
         let is_at_home = has_shape(&key.kind, &raw.item.raw) && !self.damage.touches(&raw.key_place);
         let fits_here = has_shape(of, &raw.item.raw) && (matches!(of, Kind::Table(_)) || self.takes(of, &raw.item));
-        (is_at_home && !fits_here).then_some((home, key))
+        if !is_at_home || fits_here {
+            return None;
+        }
+        self.meant.push((table, key.name));
+        Some(home)
     }
 
     fn tables(&mut self, items: &[RawItem], keys: &'static [Key]) -> Vec<Item> {
@@ -236,18 +247,18 @@ pub(super) fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
     }
 }
 
-/// A key of this name in any table, and the keys that lead to the table.
-fn key_named(name: &str, keys: &'static [Key], path: &[String]) -> Option<(Vec<String>, &'static Key)> {
+/// The keys that lead to a table that has a key of this name.
+fn path_to(name: &str, keys: &'static [Key], path: &[String]) -> Option<Vec<String>> {
     let below = |key: &'static Key| {
         let own = [path, &[key.name.to_owned()]].concat();
         match &key.kind {
-            Kind::Table(keys) | Kind::OrWord(_, Kind::Table(keys)) | Kind::Tables(keys) => key_named(name, keys, &own),
-            Kind::Map(Kind::Table(keys)) => key_named(name, keys, &[own.as_slice(), &["NAME".to_owned()]].concat()),
+            Kind::Table(keys) | Kind::OrWord(_, Kind::Table(keys)) | Kind::Tables(keys) => path_to(name, keys, &own),
+            Kind::Map(Kind::Table(keys)) => path_to(name, keys, &[own.as_slice(), &["NAME".to_owned()]].concat()),
             _ => None,
         }
     };
-    let here = keys.iter().find(|key| key.name == name).map(|key| (path.to_vec(), key));
-    here.or_else(|| keys.iter().find_map(below))
+    let is_here = keys.iter().any(|key| key.name == name);
+    is_here.then(|| path.to_vec()).or_else(|| keys.iter().find_map(below))
 }
 
 /// Where a key belongs.
