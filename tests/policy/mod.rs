@@ -7,11 +7,13 @@ mod decision;
 mod example;
 mod faults;
 mod issuers;
+mod lints;
 mod member;
 mod oracle;
 mod patterns;
 mod properties;
 mod ttl;
+mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
 
