@@ -178,8 +178,8 @@ fn of_listing<'a>(allows: &[Counted<'a>], claims: &Claims<'_>, notes: &mut Notes
         let wild = allows.iter().filter(|(_, rule)| rule.pattern.has_wildcard() && rule.gives(*letter));
         for (role, rule) in wild {
             if rule.pattern.allows(name, claims, notes) {
-                // TO DECIDE: by `policy.md` a wildcard matches names that are asked for, and nobody has asked for this one.
-                // The real evaluator has it lengthen what a rule without wildcards gives, and so does this one.
+                // By `policy.md` a wildcard matches names that are asked for, and nobody has asked for this one. Decided: it
+                // lists nothing, but a right that is listed lives as long as if it had been asked for by name.
                 notes.hit_if(rules.iter().all(|(other, _)| role.cap != other.cap), "a wildcard beside a listed name");
                 rules.push((*role, *rule));
             }
