@@ -70,7 +70,7 @@ enum Segment {
 
 const FIRST: [&str; 3] = ["a", "b", "c"];
 const LITERALS: [&str; 4] = ["a", "b", "alice", "x"];
-const CLAIMS: [&str; 14] = [
+const CLAIMS: [&str; 15] = [
     "sub",
     "sub",
     "sub",
@@ -85,6 +85,7 @@ const CLAIMS: [&str; 14] = [
     "list|b64url",
     "/deep/x",
     "issuer",
+    "/issuer",
 ];
 const NAMES: [&str; 6] = ["x", "y", "r0", "r1", "r2", "muted"];
 const IDS: [&[&str]; 5] = [&["{sub}"], &["{/sub}"], &["u", "{sub}"], &["{issuer}", "{sub}"], &["{n}"]];
@@ -672,7 +673,8 @@ pub(crate) fn somebody(names: &[String], rng: &mut SmallRng) -> Facts {
         2 => json!({"x": 1}),
         _ => Value::from((0..rng.random_range(0..3)).map(|_| element(rng)).collect::<Vec<_>>()),
     };
-    let mut claims = json!({"sub": sub, "list": list, "n": rng.random_range(6..8), "deep": {"x": "x"}, "name": "A"});
+    let mut claims =
+        json!({"sub": sub, "list": list, "n": rng.random_range(6..8), "deep": {"x": "x"}, "issuer": "alice"});
     if rng.random_bool(0.1) {
         let claim = ["sub", "list", "n", "deep"].choose(rng).unwrap();
         claims.as_object_mut().unwrap().remove(*claim);
