@@ -19,7 +19,7 @@ use crate::ops::audit::{AuditEvent, Outcome};
 use crate::ops::clock;
 use crate::policy::{Grant, LimitedBy, Policy, Refused};
 use crate::session::Session;
-use crate::signalwire::MintFault;
+use crate::signalwire::{Call, MintFault};
 
 /// The seconds before a token's end that the browser SDK spends on refreshing it.
 const REFRESH_WINDOW: i64 = 120;
@@ -33,7 +33,7 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let policy = app.policy(); // one policy for the whole request
-    let session = app.session(&head, &policy).await?;
+    let session = app.session(&head, &policy, &context).await?;
     let mut audit = begin_audit(&app, &context, &policy, &session);
     match decide(&app, &context, &policy, &session, &head, body, &mut audit).await {
         Ok(granted) => mint(app, context, granted, audit).await,
@@ -66,7 +66,7 @@ async fn decide(
     let member = policy.member_id(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
     audit.member(&member);
     policy.refuse_blocked(&member)?;
-    let admitted = app.0.limits.admit(&member)?;
+    let admitted = app.admit(&member).await?;
     let draft = body::read(&head.headers, body, app.0.max_body, context).await?;
     let ask = draft.accept(&policy.conditions(session.facts(), &member, app.0.narrow))?;
     let decision = policy.decide(session, &ask, context.latest_mint());
@@ -96,20 +96,22 @@ async fn mint_and_audit(
     let Granted { grant, admitted, limited_by, refused } = granted;
     let metrics = &app.status().metrics;
     let (sent, begun) = (clock::now(), Instant::now());
-    let in_flight = metrics.upstream_begins();
+    let count = |call: Call| metrics.upstream_ended(call.failed.unwrap_or(MINTED), call.took);
     let minted = tokio::select! {
         // A token that has come is not thrown away.
         biased;
-        minted = app.0.signalwire.mint(&grant, &admitted, context.deadline) => minted,
-        () = app.0.decisions.cut.cancelled() => Err(MintFault::Stopped),
+        minted = app.0.signalwire.mint(&grant, &admitted, context.deadline, count) => minted,
+        () = app.0.decisions.cut.cancelled() => {
+            count(Call { failed: Some(MintFault::Stopped.kind()), took: begun.elapsed() });
+            Err(MintFault::Stopped)
+        }
     };
-    drop(in_flight);
-    metrics.upstream_ended(minted.as_ref().map_or_else(MintFault::kind, |_| MINTED), begun.elapsed());
     let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
     let (result, outcome) = match &minted {
         Ok(minted) => {
             audit.minted(minted.status, took, minted.token.sha256());
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
+            let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
             let token = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
             (Ok(axum::Json(token).into_response()), outcome)
         }

@@ -26,7 +26,9 @@ pub enum Code {
     InternalError,
     UpstreamFailed,
     UpstreamUnavailable,
+    Overloaded,
     SessionKeysUnavailable,
+    LimitsUnavailable,
     NotReady,
     UpstreamTimeout,
 }
@@ -53,7 +55,7 @@ const RETRY: &str = "Ask again after `Retry-After` seconds.";
 
 impl Code {
     /// Every one of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::MalformedRequest,
         Self::SessionMissing,
         Self::SessionInvalid,
@@ -73,7 +75,9 @@ impl Code {
         Self::InternalError,
         Self::UpstreamFailed,
         Self::UpstreamUnavailable,
+        Self::Overloaded,
         Self::SessionKeysUnavailable,
+        Self::LimitsUnavailable,
         Self::NotReady,
         Self::UpstreamTimeout,
     ];
@@ -148,7 +152,7 @@ impl Code {
                 "This member is blocked",
                 "This member gets no tokens.",
                 "Give up, and say so to the user.",
-                "The policy's `[blocked]`.",
+                "The policy's `[blocked]`, and `usher revoke --list`.",
             ),
             Self::OriginRefused => (
                 403,
@@ -213,9 +217,10 @@ impl Code {
                 429,
                 "rate_limited",
                 "Too many requests",
-                "This member asked too often.",
+                "This member, or somebody at this address without a valid session, asked too often.",
                 RETRY,
-                "`limits.per_member`, and whether the client keeps to `refresh_in`.",
+                "`limits.per_member`, and whether the client keeps to `refresh_in`; for guests and failed sessions \
+                 `limits.per_address`, and behind a proxy `server.trusted_proxies`.",
             ),
             Self::InternalError => (
                 500,
@@ -241,7 +246,17 @@ impl Code {
                 "SignalWire is not available",
                 "SignalWire cannot be reached, is failing, or limits the service's rate.",
                 RETRY,
-                "The log says which; SignalWire's status page.",
+                "The log says which, or that SignalWire kept failing and is left alone for some seconds; SignalWire's \
+                 status page.",
+            ),
+            Self::Overloaded => (
+                503,
+                "overloaded",
+                "More requests than can be taken",
+                "There are more requests at once than this service, or SignalWire, can take.",
+                RETRY,
+                "The log says which: `signalwire.max_in_flight` and `max_queued` (does SignalWire take longer than usual?), \
+                 or this machine's own capacity (`usher_shed_ratio`): then add a replica.",
             ),
             Self::SessionKeysUnavailable => (
                 503,
@@ -250,6 +265,16 @@ impl Code {
                 "The session's issuer has no usable key here.",
                 RETRY,
                 "The log says why its keys cannot be had; `/ready` on the operator's listener names the issuers.",
+            ),
+            Self::LimitsUnavailable => (
+                503,
+                "limits_unavailable",
+                "The limits cannot be asked",
+                "What counts requests and knows who is revoked cannot be reached, and this service refuses rather than go \
+                 without.",
+                RETRY,
+                "`limits.store` and the way to it; `limits.on_store_failure = \"local\"` would count in each replica's memory \
+                 meanwhile.",
             ),
             Self::NotReady => (
                 503,

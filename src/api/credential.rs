@@ -3,13 +3,14 @@
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use uuid::Uuid;
 
-use super::App;
 use super::code::Code;
 use super::cookie::Found;
 use super::problem::Problem;
+use super::{App, Context};
+use crate::limits::Refused;
 use crate::ops::clock;
 use crate::policy::Policy;
 use crate::session::{Cause, Refusal, Session};
@@ -25,14 +26,24 @@ enum Authorization<'a> {
 }
 
 impl App {
-    /// The credential and the session. What is wrong with one is for the log, and not for the client.
-    pub(super) async fn session(&self, head: &Parts, policy: &Policy) -> Result<Session, Problem> {
-        let token = match self.credential(&head.method, &head.headers)? {
-            Some(token) => token,
-            None if policy.admits_guests() => return Ok(Session::guest(Uuid::new_v4())),
-            None => return Err(Problem::new(Code::SessionMissing)),
+    /// The credential and the session. What is wrong with one is for the log, and not for the client. A guest, and what would
+    /// be answered with a 401, counts for its address; a good session never does.
+    pub(super) async fn session(&self, head: &Parts, policy: &Policy, context: &Context) -> Result<Session, Problem> {
+        let session = match self.credential(&head.method, &head.headers) {
+            Ok(Some(token)) => self.0.verifier.authenticate(token, clock::now()).await.map_err(Problem::from),
+            Ok(None) if policy.admits_guests() => {
+                self.admit_address(context).await?;
+                return Ok(Session::guest(Uuid::new_v4()));
+            }
+            Ok(None) => Err(Problem::new(Code::SessionMissing)),
+            Err(problem) => Err(problem),
         };
-        Ok(self.0.verifier.authenticate(token, clock::now()).await?)
+        if session.as_ref().is_err_and(|problem| problem.code().status() == StatusCode::UNAUTHORIZED)
+            && let Err(limited @ Refused::Limited(_)) = self.admit_address(context).await
+        {
+            return Err(limited.into());
+        }
+        session
     }
 
     /// The one token that counts: a Bearer wins over a cookie, and a bad one is not rescued by a good cookie. Any other

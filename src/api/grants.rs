@@ -20,9 +20,9 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let policy = app.policy();
     let (head, _) = request.into_parts();
-    let session = app.session(&head, &policy).await?;
+    let session = app.session(&head, &policy, &context).await?;
     let member = policy.member(session.facts())?;
-    app.0.limits.admit(&member)?;
+    app.admit(&member).await?;
     let overview = policy.overview(session.facts(), context.latest_mint())?;
     Ok(Json(Grants::from(&overview)).into_response())
 }

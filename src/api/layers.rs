@@ -55,10 +55,10 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
 async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
-    let peer = request.extensions().get::<SocketAddr>();
+    let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
     let context = Context {
         request_id: Arc::clone(&request_id),
-        address: peer.map(|peer| peer.ip().to_canonical()),
+        address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
         deadline: started + app.0.request_timeout,
     };
     let line = Line {

@@ -8,6 +8,8 @@
 //! origin.rs         the origins that may, as an operator writes them
 //! credential.rs     headers → a Session, or a guest
 //! cookie.rs         the session's cookie, and what guards it
+//! address.rs        where a request comes from
+//! admission.rs      who may ask now
 //! body.rs           a body → a Draft of a request
 //! chat_token.rs     POST /chat-token, the whole story
 //! grants.rs         GET /chat-token/grants
@@ -17,6 +19,8 @@
 //! problems_page.rs  GET /problems, for people
 //! ```
 
+mod address;
+mod admission;
 mod body;
 mod chat_token;
 mod code;
@@ -47,12 +51,13 @@ use crate::policy::Policy;
 use crate::session::Verifier;
 use crate::signalwire::Client;
 
+pub use address::TrustedProxies;
 pub use code::{Code, Row};
 pub use cookie::{CookieFault, CookieSettings};
 pub use layers::{Guard, guarded};
 pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
-pub use routes::metric_series;
+pub use routes::{MetricSeries, metric_series};
 
 /// The service: what every request needs, shared.
 #[derive(Clone, Debug)]
@@ -65,16 +70,18 @@ pub struct Parts {
     pub policy: ArcSwap<Policy>,
     /// Whose sessions are taken.
     pub verifier: Arc<Verifier>,
-    /// How often they may ask.
-    pub limits: Limits,
+    /// How often they may ask, and who is revoked.
+    pub limits: Arc<Limits>,
     /// Who mints.
-    pub signalwire: Client,
+    pub signalwire: Arc<Client>,
     /// Whether a client may ask for mode `narrow`.
     pub narrow: bool,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// The whole request.
     pub request_timeout: Duration,
+    /// The proxies that are believed where a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// The origins whose pages may read answers.
     pub origins: AllowedOrigins,
     /// The session's cookie, if there is one.
@@ -129,6 +136,18 @@ impl App {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.0.verifier
+    }
+
+    /// How often they may ask, and who is revoked.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Who mints.
+    #[must_use]
+    pub fn signalwire(&self) -> &Client {
+        &self.0.signalwire
     }
 
     /// What the operator can ask.

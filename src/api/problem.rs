@@ -3,11 +3,12 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
+use rand::Rng as _;
 use serde::Serialize;
 
 use super::code::{Code, Row};
 use crate::chat::{Fault, FaultCode, causes, json::NotJson};
-use crate::limits::Limited;
+use crate::limits::{Limited, Refused as NotAdmitted};
 use crate::policy::{Denial, Refused};
 use crate::session::Refusal;
 use crate::signalwire::MintFault;
@@ -18,6 +19,8 @@ const MAX_FAULTS: usize = 100;
 const USUAL_RETRY_AFTER: u64 = 5;
 /// The longest, in seconds.
 const MAX_RETRY_AFTER: u64 = 300;
+/// The longest after an overload, which is mostly over soon, in seconds.
+const LONGEST_OVERLOAD: u64 = 5;
 
 /// One problem, before it knows its request's id.
 #[derive(Clone, Debug)]
@@ -103,6 +106,11 @@ impl Problem {
         self
     }
 
+    /// More at once than can be taken. Not all that are refused come back in the same second.
+    pub(super) fn overloaded() -> Self {
+        Self::new(Code::Overloaded).retry_after(rand::rng().random_range(1..=LONGEST_OVERLOAD))
+    }
+
     /// The problem that an answer from outside of the handlers stands for.
     pub(super) fn of_status(status: StatusCode) -> Self {
         let code = Code::ALL.into_iter().find(|code| code.status() == status && status.is_client_error());
@@ -176,9 +184,13 @@ impl From<Refusal> for Problem {
     }
 }
 
-impl From<Limited> for Problem {
-    fn from(limited: Limited) -> Self {
-        Self::new(Code::RateLimited).retry_after(limited.retry_after)
+impl From<NotAdmitted> for Problem {
+    fn from(refused: NotAdmitted) -> Self {
+        match refused {
+            NotAdmitted::Limited(Limited { retry_after }) => Self::new(Code::RateLimited).retry_after(retry_after),
+            NotAdmitted::Revoked => Self::new(Code::SessionRevoked).because(&refused),
+            NotAdmitted::StoreAway => Self::new(Code::LimitsUnavailable).because(&refused),
+        }
     }
 }
 
@@ -226,10 +238,12 @@ impl From<Denial> for Problem {
 impl From<&MintFault> for Problem {
     fn from(fault: &MintFault) -> Self {
         let problem = match fault {
-            MintFault::Unreachable(_) | MintFault::Failing(_) => Self::new(Code::UpstreamUnavailable),
-            MintFault::RateLimited { retry_after } => {
+            MintFault::Unreachable(_) => Self::new(Code::UpstreamUnavailable),
+            MintFault::Failing { retry_after, .. } | MintFault::RateLimited { retry_after } => {
                 Self::new(Code::UpstreamUnavailable).retry_after(retry_after.unwrap_or(USUAL_RETRY_AFTER))
             }
+            MintFault::CircuitOpen { retry_after } => Self::new(Code::UpstreamUnavailable).retry_after(*retry_after),
+            MintFault::Overloaded => Self::overloaded(),
             MintFault::Timeout | MintFault::Stopped => Self::new(Code::UpstreamTimeout),
             MintFault::Credentials(_)
             | MintFault::Refused(_)

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use axum::Router;
 use axum::routing::{get, post};
 
-use super::{App, Code, Problem, chat_token, grants, health, problems_page};
+use super::{App, Code, Problem, admission, chat_token, grants, health, problems_page};
 use crate::ops::Series;
 use crate::signalwire::MintFault;
 
@@ -19,6 +19,19 @@ const READY: &str = "/ready";
 const PROBLEMS: &str = "/problems";
 /// The outcome of a call to SignalWire that gave a token.
 pub(super) const MINTED: &str = "minted";
+
+/// What there is to count beside requests: every word that a label can have.
+#[derive(Clone, Debug)]
+pub struct MetricSeries {
+    /// The routes, and how each can answer.
+    pub requests: Vec<Series>,
+    /// How a call to SignalWire can end.
+    pub upstream: Vec<&'static str>,
+    /// The limits.
+    pub limits: [&'static str; 2],
+    /// What becomes of a request there.
+    pub limit_decisions: [&'static str; 4],
+}
 
 /// The routes with their handlers.
 pub(super) fn routes(app: &App) -> Router {
@@ -38,13 +51,13 @@ pub(super) fn name(path: &str) -> &'static str {
     [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS].into_iter().find(|route| *route == path).unwrap_or(OTHER)
 }
 
-/// Every series that requests are counted in, and every outcome of a call to SignalWire.
+/// Every series that there is from the start.
 #[must_use]
-pub fn metric_series() -> (Vec<Series>, Vec<&'static str>) {
+pub fn metric_series() -> MetricSeries {
     use Code::{
-        InternalError, InvalidRequest, MethodNotAllowed, NotFound, NotReady, NothingGranted, OriginRefused,
-        RateLimited, SessionExpired, SessionExpiring, SessionInvalid, SessionKeysUnavailable, SessionMissing,
-        SessionRevoked,
+        InternalError, InvalidRequest, LimitsUnavailable, MethodNotAllowed, NotFound, NotReady, NothingGranted,
+        OriginRefused, Overloaded, RateLimited, SessionExpired, SessionExpiring, SessionInvalid,
+        SessionKeysUnavailable, SessionMissing, SessionRevoked,
     };
     let with = |codes: &[Code]| {
         let own = codes.iter().map(|code| (code.row().status, code.as_str()));
@@ -62,6 +75,8 @@ pub fn metric_series() -> (Vec<Series>, Vec<&'static str>) {
         SessionRevoked,
         InvalidRequest,
         RateLimited,
+        LimitsUnavailable,
+        Overloaded,
         SessionKeysUnavailable,
     ];
     let series = vec![
@@ -72,5 +87,10 @@ pub fn metric_series() -> (Vec<Series>, Vec<&'static str>) {
         (PROBLEMS, with(&[])),
         (OTHER, with(&[NotFound])),
     ];
-    (series, std::iter::once(MINTED).chain(MintFault::KINDS).collect())
+    MetricSeries {
+        requests: series,
+        upstream: std::iter::once(MINTED).chain(MintFault::KINDS).collect(),
+        limits: [admission::MEMBER, admission::ADDRESS],
+        limit_decisions: admission::DECISIONS,
+    }
 }

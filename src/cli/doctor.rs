@@ -1,12 +1,15 @@
 //! `usher doctor`: asks the real things, line by line: what was asked, what came, what to do. It never mints.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
+use secrecy::SecretString;
 
 use super::serve::open_keys;
 use super::{Failure, block_on, input, print};
 use crate::chat::{Timestamp, causes};
+use crate::limits::{Store, StoreFault};
 use crate::ops::clock;
 use crate::policy::Policy;
 use crate::service::PolicyFile;
@@ -69,6 +72,9 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             ask_issuer(issuer, &mut findings).await;
         }
         ask_signalwire(&client, settings.signalwire.space.as_str(), &mut findings).await;
+        if let Some(store) = &settings.limits.store {
+            ask_store(store, &mut findings).await;
+        }
         look_at_policy(&policy, &mut findings);
         if let Some(token) = session {
             go_through(&token, &verifier, &policy, &mut findings).await?;
@@ -114,6 +120,25 @@ async fn ask_signalwire(client: &Client, space: &str, findings: &mut Findings) {
                 _ => "check signalwire.space: this is not what SignalWire answers",
             };
             findings.fail(what, format!("{space}: {}", causes(&fault)), advice);
+        }
+    }
+}
+
+async fn ask_store(url: &SecretString, findings: &mut Findings) {
+    let what = "limits.store";
+    let asked = async {
+        let store = Store::open(url)?;
+        let begun = Instant::now();
+        store.try_out().await?;
+        let took = begun.elapsed();
+        Ok::<_, StoreFault>((took, store.revocations().await?.len()))
+    };
+    match asked.await {
+        Ok((took, revoked)) => ok(what, format!("counts, in {:.1} ms; {revoked} revoked", took.as_secs_f64() * 1e3)),
+        Err(fault) => {
+            let advice = "check its URL, user and password, the way there, and that it may run scripts (EVALSHA), TIME, GET, \
+                          SET, PTTL and SCAN";
+            findings.fail(what, fault, advice);
         }
     }
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod healthcheck;
 mod input;
+mod revoke;
 mod sandbox;
 mod schema;
 mod serve;
@@ -51,6 +52,8 @@ enum Command {
     Diff(diff::Options),
     /// What a file may hold, as JSON Schema, for an editor's completion
     Schema(schema::Options),
+    /// Refuses a member on every replica for a while; needs the store that they share
+    Revoke(revoke::Options),
     /// Asks the real things: keys, clocks, SignalWire, a session check by check; never mints
     Doctor(doctor::Options),
     /// A session for a running `usher dev`: the token alone on standard output
@@ -100,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             schema::run(&options);
             Ok(())
         }
+        Command::Revoke(options) => revoke::run(&options, &environment),
         Command::Doctor(options) => doctor::run(&options, &environment),
         Command::Session(options) => session::run(&options, &environment),
         Command::Sandbox(options) => sandbox::run(options, &environment),

@@ -53,15 +53,21 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             None => None,
         };
         service::raise_open_files(settings.server.connections.max_connections);
-        let status = service::status(&policy_file.name(), &policy, &verifier);
+        let limits =
+            Limits::open(settings.limits).map_err(|fault| Failure::wrong(format!("error: limits.store: {fault}")))?;
+        let (limits, signalwire) = (Arc::new(limits), Arc::new(signalwire));
+        // Who is revoked is known before anybody is served, if it can be known.
+        limits.begin().await;
+        let status = service::status(&policy_file.name(), &policy, &verifier, &limits, &signalwire);
         let app = App::new(Parts {
             policy: ArcSwap::from_pointee(policy),
             verifier,
-            limits: Limits::new(settings.per_member),
+            limits,
             signalwire,
             narrow: settings.policy.narrow,
             max_body: settings.server.max_body,
             request_timeout: settings.server.request_timeout,
+            trusted_proxies: settings.server.trusted_proxies,
             origins: settings.origins,
             cookie: settings.cookie,
             status,

@@ -20,9 +20,9 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use self::greeting::Addresses;
-use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts};
+use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts, TrustedProxies};
 use crate::chat::causes;
-use crate::limits::Limits;
+use crate::limits::{Limits, LimitsSettings};
 use crate::listener::{bind, bind_near};
 use crate::ops::clock;
 use crate::policy::Policy;
@@ -103,18 +103,24 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         api_token: SecretString::from(api_token),
         connect_timeout: Duration::from_secs(2),
         timeout: Duration::from_secs(5),
+        max_in_flight: 256,
+        max_queued: 64,
+        api_token_file: None,
         ca_file: None,
     });
+    let signalwire = Arc::new(signalwire.map_err(|fault| failed(causes(&fault)))?);
+    let limits = Arc::new(Limits::open(LimitsSettings::default()).map_err(failed)?);
     let examples = greeting::Examples::of(&policy);
-    let status = service::status(&policy_name, &policy, &verifier);
+    let status = service::status(&policy_name, &policy, &verifier, &limits, &signalwire);
     let app = App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
         verifier,
-        limits: Limits::new(None),
-        signalwire: signalwire.map_err(|fault| failed(causes(&fault)))?,
+        limits,
+        signalwire,
         narrow: true,
         max_body: 256 * 1024,
         request_timeout: Duration::from_secs(15),
+        trusted_proxies: TrustedProxies::default(),
         origins: AllowedOrigins::loopback(),
         cookie: None,
         status,

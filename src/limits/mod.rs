@@ -1,19 +1,30 @@
-//! How often a member may ask: a member id to an [`Admitted`]. Must not know HTTP, the policy or sessions.
+//! How often anybody may ask, and who is revoked: a member id to an [`Admitted`]. Must not know HTTP, the policy or
+//! sessions.
+//!
+//! ```text
+//! admit.rs    a member, or an address, may ask now
+//! keyed.rs    counting in this process's memory, bounded
+//! shared.rs   the store that replicas share, whether it is there, and what is known without it
+//! store.rs    counting in Redis, which all replicas share: one script, one round trip
+//! revoked.rs  who is revoked, as far as this replica knows
+//! ```
+
+mod admit;
+mod keyed;
+mod revoked;
+mod shared;
+mod store;
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use secrecy::SecretString;
 
-use crate::chat::MemberId;
+pub use admit::{Admitted, Limited, Limits, Refused};
+pub use store::{Asked, Revocation, Store, StoreFault};
 
-/// The longest that a client is told to wait, in seconds.
-const MAX_RETRY_AFTER: u64 = 300;
-/// After how many admissions members that have not been seen for long are forgotten.
-const FORGET_EVERY: u64 = 10_000;
-
-/// What an operator allows each member: so many requests at once, then one each `1/rate` (GCRA).
+/// What an operator allows each member, or address: so many requests at once, then one each `1/rate` (GCRA).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateSettings {
     /// How long one request takes to be forgiven.
@@ -22,83 +33,27 @@ pub struct RateSettings {
     pub burst: NonZeroU32,
 }
 
-/// This member may ask now: the only thing that lets a grant be minted, and only this member's.
-///
-/// ```compile_fail,E0451
-/// fn forge(member: usher::chat::MemberId) -> usher::limits::Admitted {
-///     usher::limits::Admitted { member }
-/// }
-/// ```
-/// ```compile_fail,E0277
-/// fn copy(admitted: &usher::limits::Admitted) -> usher::limits::Admitted {
-///     usher::limits::Admitted::clone(admitted)
-/// }
-/// ```
-/// What is allowed, so that those above fail of what they should:
-/// ```
-/// fn look(admitted: &usher::limits::Admitted) -> &usher::chat::MemberId {
-///     admitted.member()
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Admitted {
-    member: MemberId,
+/// How often anybody may ask, and where that is counted.
+#[derive(Clone, Debug, Default)]
+pub struct LimitsSettings {
+    /// Each member, by any good session; none: as often as it likes.
+    pub per_member: Option<RateSettings>,
+    /// Each address, of guests and of sessions that are none; none: as often as it likes.
+    pub per_address: Option<RateSettings>,
+    /// The URL of the store that all replicas share; none: this process's memory.
+    pub store: Option<SecretString>,
+    /// The file that the URL is from, where it is from one: a rotation changes it.
+    pub store_file: Option<PathBuf>,
+    /// What to do while that store is away.
+    pub on_store_failure: OnStoreFailure,
 }
 
-/// Too many requests by one member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this member may ask again in {retry_after} s")]
-pub struct Limited {
-    /// Whole seconds, 1 to 300.
-    pub retry_after: u64,
-}
-
-/// The limits in force, in this process's memory.
-#[derive(Debug)]
-pub struct Limits {
-    per_member: Option<DefaultKeyedRateLimiter<MemberId>>,
-    clock: DefaultClock,
-    admissions: std::sync::atomic::AtomicU64,
-}
-
-impl Admitted {
-    /// Who was admitted.
-    #[must_use]
-    pub fn member(&self) -> &MemberId {
-        &self.member
-    }
-}
-
-impl Limits {
-    /// With this rate for each member, or without any.
-    #[must_use]
-    pub fn new(per_member: Option<RateSettings>) -> Self {
-        let quota = per_member.and_then(|rate| Some(Quota::with_period(rate.period)?.allow_burst(rate.burst)));
-        Self { per_member: quota.map(RateLimiter::keyed), clock: DefaultClock::default(), admissions: 0.into() }
-    }
-
-    /// Counts one request by this member. A guest's id is new each time, so there is nothing to count.
-    ///
-    /// # Errors
-    /// Where the member has used up what it may ask.
-    pub fn admit(&self, member: &MemberId) -> Result<Admitted, Limited> {
-        if let Some(per_member) = self.per_member.as_ref().filter(|_| !member.is_guest()) {
-            self.forget_now_and_then(per_member);
-            per_member.check_key(member).map_err(|until| {
-                let wait = until.wait_time_from(self.clock.now());
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Limited { retry_after: seconds.clamp(1, MAX_RETRY_AFTER) }
-            })?;
-        }
-        Ok(Admitted { member: member.clone() })
-    }
-
-    /// governor's map only grows by itself.
-    fn forget_now_and_then(&self, per_member: &DefaultKeyedRateLimiter<MemberId>) {
-        let admissions = self.admissions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if admissions % FORGET_EVERY == FORGET_EVERY - 1 {
-            per_member.retain_recent();
-            per_member.shrink_to_fit();
-        }
-    }
+/// What to do while the shared store is away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStoreFailure {
+    /// Count in this process's memory.
+    #[default]
+    Local,
+    /// Refuse.
+    Refuse,
 }

@@ -25,19 +25,22 @@ pub struct Metrics {
     request_seconds: HashMap<&'static str, Histogram>,
     requests_in_flight: Gauge,
     upstream_seconds: HashMap<&'static str, Histogram>,
-    upstream_in_flight: Gauge,
     decisions: HashMap<Outcome, Counter>,
+    limit_decisions: HashMap<(&'static str, &'static str), Counter>,
+    store_seconds: [Histogram; 2],
     policy_loaded: Gauge,
     policy_reload_failures: Counter,
 }
 
-/// A call to SignalWire that is under way; dropping it ends it.
-pub struct UpstreamCall(Gauge);
-
 impl Metrics {
-    /// With these routes, and these outcomes of a call to SignalWire, all at 0.
+    /// With these routes, these outcomes of a call to SignalWire, these limits and what becomes of a request there, all at 0.
     #[must_use]
-    pub fn new(routes: &[Series], upstream: &[&'static str]) -> Self {
+    pub fn new(
+        routes: &[Series],
+        upstream: &[&'static str],
+        limits: &[&'static str],
+        decided: &[&'static str],
+    ) -> Self {
         // Only an empty list of buckets is refused.
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS);
         let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
@@ -64,12 +67,21 @@ impl Metrics {
                 .iter()
                 .map(|outcome| (*outcome, histogram("usher_upstream_seconds", "outcome", outcome)))
                 .collect(),
-            upstream_in_flight: gauge("usher_upstream_in_flight"),
             decisions: Outcome::ALL
                 .map(|outcome| {
                     (outcome, counter("usher_decisions_total", vec![Label::new("outcome", outcome.as_str())]))
                 })
                 .into(),
+            limit_decisions: limits
+                .iter()
+                .flat_map(|limit| decided.iter().map(move |decision| (*limit, *decision)))
+                .map(|(limit, decision)| {
+                    let labels = vec![Label::new("limit", limit), Label::new("decision", decision)];
+                    ((limit, decision), counter("usher_limit_decisions_total", labels))
+                })
+                .collect(),
+            store_seconds: ["failed", "answered"]
+                .map(|outcome| histogram("usher_limit_store_seconds", "outcome", outcome)),
             policy_loaded: gauge("usher_policy_loaded_timestamp_seconds"),
             policy_reload_failures: counter("usher_policy_reload_failures_total", Vec::new()),
             handle: recorder.handle(),
@@ -100,18 +112,24 @@ impl Metrics {
         self.requests_in_flight.set(count as f64);
     }
 
-    /// A call to SignalWire begins.
-    #[must_use]
-    pub fn upstream_begins(&self) -> UpstreamCall {
-        self.upstream_in_flight.increment(1.0);
-        UpstreamCall(self.upstream_in_flight.clone())
-    }
-
     /// A call to SignalWire has ended so.
     pub fn upstream_ended(&self, outcome: &'static str, took: Duration) {
         if let Some(histogram) = self.upstream_seconds.get(outcome) {
             histogram.record(took);
         }
+    }
+
+    /// A limit has let a request in, or has not.
+    pub fn limit_decided(&self, limit: &'static str, decision: &'static str) {
+        if let Some(counter) = self.limit_decisions.get(&(limit, decision)) {
+            counter.increment(1);
+        }
+    }
+
+    /// The shared store was asked, and answered or did not.
+    pub fn store_asked(&self, is_answered: bool, took: Duration) {
+        let [failed, answered] = &self.store_seconds;
+        if is_answered { answered } else { failed }.record(took);
     }
 
     /// An audit event was written.
@@ -132,15 +150,9 @@ impl Metrics {
         self.policy_reload_failures.increment(1);
     }
 
-    /// How many keys of an issuer can verify, and for how many seconds they cannot be had anew.
-    #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
-    pub fn session_keys(&self, issuer: &str, usable: usize, failing_for: i64) {
-        for (name, value) in
-            [("usher_session_keys", usable as f64), ("usher_session_keys_failing_seconds", failing_for as f64)]
-        {
-            let key = Key::from_parts(name, vec![Label::new("issuer", issuer.to_owned())]);
-            self.recorder.register_gauge(&key, &METADATA).set(value);
-        }
+    /// What is looked up only when the metrics are asked for.
+    pub fn set(&self, name: &'static str, labels: Vec<Label>, value: f64) {
+        self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
     }
 
     /// All of them in the Prometheus text format, version 0.0.4.
@@ -161,12 +173,6 @@ impl Debug for Metrics {
     }
 }
 
-impl Drop for UpstreamCall {
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
-    }
-}
-
 fn request_labels(route: &'static str, status: u16, code: &'static str) -> Vec<Label> {
     vec![Label::new("route", route), Label::new("status", status.to_string()), Label::new("code", code)]
 }
@@ -176,6 +182,7 @@ fn describe(recorder: &PrometheusRecorder) {
     for (counter, about) in [
         ("usher_requests_total", "Requests answered, by route, status and problem code (empty: no problem)"),
         ("usher_decisions_total", "Audit events, by outcome"),
+        ("usher_limit_decisions_total", "Requests that a limit has let in or not, by limit and decision"),
         ("usher_policy_reload_failures_total", "Policy files that were of no use; the policy in force stayed"),
     ] {
         recorder.describe_counter(name(counter), None, about.into());
@@ -184,6 +191,11 @@ fn describe(recorder: &PrometheusRecorder) {
         ("usher_build_info", "The running version"),
         ("usher_requests_in_flight", "Requests that are being answered"),
         ("usher_upstream_in_flight", "Calls to SignalWire that are under way"),
+        ("usher_upstream_queued", "Requests that wait until a call to SignalWire has ended"),
+        ("usher_upstream_circuit", "1 for how the circuit stands: closed, open or probing"),
+        ("usher_limit_store_failing_seconds", "For how long the shared store has been away; 0 while it answers"),
+        ("usher_revocations", "Members that are revoked, as far as this replica knows"),
+        ("usher_session_keys_age_seconds", "Since an issuer's keys were last had"),
         ("usher_session_keys", "Keys that can verify sessions, by issuer"),
         ("usher_session_keys_failing_seconds", "For how long an issuer's keys cannot be had anew; 0 while they can"),
         ("usher_policy_loaded_timestamp_seconds", "When the policy in force was loaded, in seconds since 1970"),
@@ -193,6 +205,7 @@ fn describe(recorder: &PrometheusRecorder) {
     for (histogram, about) in [
         ("usher_request_seconds", "From a request's head to its answer, by route"),
         ("usher_upstream_seconds", "Calls to SignalWire, by outcome"),
+        ("usher_limit_store_seconds", "Questions to the shared store, by outcome"),
     ] {
         recorder.describe_histogram(name(histogram), Some(Unit::Seconds), about.into());
     }

@@ -22,6 +22,6 @@ mod status;
 mod writer;
 
 pub use listener::router;
-pub use metrics::{Metrics, Series, UpstreamCall};
+pub use metrics::{Metrics, Series};
 pub use recorded::Recorded;
-pub use status::{InFlight, IssuerKeys, PolicyStatus, Readiness, Status};
+pub use status::{InFlight, IssuerKeys, LimitsLoad, PolicyStatus, Readiness, Source, Sources, Status, UpstreamLoad};

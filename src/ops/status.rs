@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use metrics::Label;
 use serde::Serialize;
 
 use super::clock;
@@ -18,7 +20,40 @@ pub struct Status {
     is_draining: AtomicBool,
     requests: Arc<AtomicUsize>,
     policy: Mutex<PolicyStatus>,
-    issuers: Box<dyn Fn() -> Vec<IssuerKeys> + Send + Sync>,
+    sources: Sources,
+}
+
+/// What is asked each time that somebody wants to know.
+pub struct Sources {
+    /// Which keys there are.
+    pub issuers: Source<Vec<IssuerKeys>>,
+    /// How much there is to do with SignalWire.
+    pub upstream: Source<UpstreamLoad>,
+    /// How the limits are doing.
+    pub limits: Source<LimitsLoad>,
+}
+
+/// Whoever knows.
+pub type Source<T> = Box<dyn Fn() -> T + Send + Sync>;
+
+/// How much there is to do with SignalWire just now.
+#[derive(Clone, Debug)]
+pub struct UpstreamLoad {
+    /// Calls that are under way.
+    pub in_flight: usize,
+    /// Requests that wait until one of them has ended.
+    pub queued: usize,
+    /// Every way in which the circuit can stand, and whether it does.
+    pub circuit: Vec<(&'static str, bool)>,
+}
+
+/// How the limits are doing just now.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitsLoad {
+    /// For how long the shared store has been away.
+    pub store_away_for: Duration,
+    /// Members that are revoked, as far as is known here.
+    pub revoked: usize,
 }
 
 /// A request that is being answered; dropping it ends it.
@@ -35,6 +70,8 @@ pub struct IssuerKeys {
     pub usable: usize,
     /// For how many seconds they cannot be had anew; 0 while they can.
     pub failing_for: i64,
+    /// For how many seconds they have been the ones that there are.
+    pub age: i64,
 }
 
 /// Whether sessions can be served now.
@@ -64,7 +101,7 @@ struct PolicyError {
 impl IssuerKeys {
     /// What does not work, if anything.
     fn in_words(&self) -> Option<String> {
-        let Self { alias, issuer, usable, failing_for } = self;
+        let Self { alias, issuer, usable, failing_for, .. } = self;
         let who = format!("issuer `{alias}` ({issuer})");
         match (usable, failing_for) {
             (0, _) => Some(format!("{who} has no usable key: its sessions get 503 session_keys_unavailable")),
@@ -83,20 +120,16 @@ impl PolicyStatus {
 }
 
 impl Status {
-    /// Of a service with this policy. `issuers` tells, each time that it is asked, which keys there are.
+    /// Of a service with this policy.
     #[must_use]
-    pub fn new(
-        metrics: Metrics,
-        policy: PolicyStatus,
-        issuers: impl Fn() -> Vec<IssuerKeys> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(metrics: Metrics, policy: PolicyStatus, sources: Sources) -> Self {
         metrics.policy_loaded(clock::now().seconds());
         Self {
             metrics,
             is_draining: AtomicBool::new(false),
             requests: Arc::default(),
             policy: Mutex::new(policy),
-            issuers: Box::new(issuers),
+            sources,
         }
     }
 
@@ -122,13 +155,17 @@ impl Status {
     /// must not be draining.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let issuers = (self.issuers)();
+        let issuers = (self.sources.issuers)();
         let mut reasons = Vec::new();
         let is_draining = self.is_draining.load(Ordering::Relaxed);
         if is_draining {
             reasons.push("draining: the service was told to stop".to_owned());
         }
         reasons.extend(issuers.iter().filter_map(IssuerKeys::in_words));
+        let store_away_for = (self.sources.limits)().store_away_for.as_secs_f64();
+        if store_away_for > 0.0 {
+            reasons.push(format!("limits.store: the shared store has been away for {store_away_for:.0} s"));
+        }
         let has_keys = issuers.iter().any(|issuer| issuer.usable > 0);
         Readiness { is_ready: has_keys && !is_draining, reasons }
     }
@@ -158,18 +195,42 @@ impl Status {
     #[must_use]
     pub fn metrics_text(&self) -> String {
         // Two issuers may share an alias.
-        let mut by_alias = BTreeMap::<String, (usize, i64)>::new();
-        for issuer in (self.issuers)() {
-            let (usable, failing_for) = by_alias.entry(issuer.alias).or_default();
+        let mut by_alias = BTreeMap::<String, (usize, i64, i64)>::new();
+        for issuer in (self.sources.issuers)() {
+            let (usable, failing_for, age) = by_alias.entry(issuer.alias).or_default();
             *usable += issuer.usable;
             *failing_for = issuer.failing_for.max(*failing_for);
+            *age = issuer.age.max(*age);
         }
-        for (alias, (usable, failing_for)) in by_alias {
-            self.metrics.session_keys(&alias, usable, failing_for);
+        let set = |name, labels, value| self.metrics.set(name, labels, value);
+        for (alias, (usable, failing_for, age)) in by_alias {
+            let label = || vec![Label::new("issuer", alias.clone())];
+            set("usher_session_keys", label(), count(usable));
+            set("usher_session_keys_failing_seconds", label(), seconds(failing_for));
+            set("usher_session_keys_age_seconds", label(), seconds(age));
         }
+        let UpstreamLoad { in_flight, queued, circuit } = (self.sources.upstream)();
+        set("usher_upstream_in_flight", Vec::new(), count(in_flight));
+        set("usher_upstream_queued", Vec::new(), count(queued));
+        for (state, is_so) in circuit {
+            set("usher_upstream_circuit", vec![Label::new("state", state)], f64::from(u8::from(is_so)));
+        }
+        let LimitsLoad { store_away_for, revoked } = (self.sources.limits)();
+        set("usher_limit_store_failing_seconds", Vec::new(), store_away_for.as_secs_f64());
+        set("usher_revocations", Vec::new(), count(revoked));
         self.metrics.requests_in_flight(self.requests_in_flight());
         self.metrics.render()
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+fn count(things: usize) -> f64 {
+    things as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "until the year 285 million")]
+fn seconds(seconds: i64) -> f64 {
+    seconds as f64
 }
 
 impl Drop for InFlight {

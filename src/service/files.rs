@@ -8,9 +8,13 @@ use super::policy_file::PolicyFile;
 use super::signals::Reload;
 use super::watched::Watched;
 use crate::api::App;
+use crate::chat::causes;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// The setting that names the file of the store's URL.
+const STORE_FILE: &str = "limits.store_file";
 
 /// The files, as they were at the start.
 pub(super) struct Files {
@@ -18,6 +22,8 @@ pub(super) struct Files {
     /// Whether a change of the policy's file is noticed; else it is read again on SIGHUP only.
     watches_policy: bool,
     keys: Vec<Watched>,
+    /// What the ways to SignalWire and to the shared store were made of, by the setting that names it.
+    ways: Vec<(&'static str, Watched)>,
 }
 
 impl Files {
@@ -27,7 +33,13 @@ impl Files {
         for file in &keys {
             reread(app, file, "session keys are those of this file");
         }
-        Self { policy, watches_policy, keys }
+        let store = app.limits().file().map(|path| (STORE_FILE, path.to_owned()));
+        let files = app.signalwire().files().into_iter().chain(store);
+        let ways: Vec<_> = files.map(|(setting, path)| (setting, Watched::open(&path))).collect();
+        for (setting, _) in &ways {
+            reread_way(app, setting, "what this file holds is in use");
+        }
+        Self { policy, watches_policy, keys, ways }
     }
 
     /// Follows them for ever.
@@ -47,7 +59,24 @@ impl Files {
                     reread(&app, file, "session keys read again");
                 }
             }
+            for (setting, file) in &mut self.ways {
+                if file.changed(is_asked_for).await || is_asked_for {
+                    reread_way(&app, setting, "what this file holds now is in use");
+                }
+            }
         }
+    }
+}
+
+/// Says which file by the setting that names it: its path stays out of the log, as the token does.
+fn reread_way(app: &App, setting: &str, said: &str) {
+    let read = match setting {
+        STORE_FILE => app.limits().reread().map_err(|fault| fault.to_string()),
+        _ => app.signalwire().reread(setting).map_err(|fault| causes(&fault)),
+    };
+    match read {
+        Ok(()) => tracing::info!(setting, "{said}"),
+        Err(fault) => tracing::error!(setting, fault, "the file is of no use; what was stays"),
     }
 }
 

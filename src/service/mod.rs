@@ -26,11 +26,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::files::Files;
-use crate::api::{self, App, Guard, metric_series};
+use crate::api::{self, App, Guard, MetricSeries, metric_series};
+use crate::limits::Limits;
 use crate::listener::{self, ConnectionSettings};
-use crate::ops::{self, IssuerKeys, Metrics, PolicyStatus, Status, clock};
+use crate::ops::{self, IssuerKeys, LimitsLoad, Metrics, PolicyStatus, Sources, Status, UpstreamLoad, clock};
 use crate::policy::Policy;
 use crate::session::{KeyStatus, Verifier};
+use crate::signalwire::{CircuitState, Client, Load};
 
 pub use open_files::raise_open_files;
 pub use policy_file::{PolicyFile, Unusable};
@@ -99,17 +101,32 @@ pub enum CutOff {
     SecondSignal,
 }
 
-/// What the operator can ask of a service with this policy (from the file that is called so) and these issuers.
+/// What the operator can ask of a service with this policy (from the file that is called so), these issuers, these limits,
+/// and this way to SignalWire.
 #[must_use]
-pub fn status(path: &str, policy: &Policy, verifier: &Arc<Verifier>) -> Arc<Status> {
-    let (routes, upstream) = metric_series();
+pub fn status(
+    path: &str,
+    policy: &Policy,
+    verifier: &Arc<Verifier>,
+    limits: &Arc<Limits>,
+    signalwire: &Arc<Client>,
+) -> Arc<Status> {
+    let MetricSeries { requests, upstream, limits: limit_names, limit_decisions } = metric_series();
+    let metrics = Metrics::new(&requests, &upstream, &limit_names, &limit_decisions);
     let policy = PolicyStatus::loaded(path.to_owned(), policy.sha256(), clock::now());
-    let verifier = Arc::clone(verifier);
-    let keys = move || {
-        let row = |KeyStatus { alias, issuer, usable, failing_for }| IssuerKeys { alias, issuer, usable, failing_for };
-        verifier.key_status(clock::now()).into_iter().map(row).collect()
+    let (verifier, limits, signalwire) = (Arc::clone(verifier), Arc::clone(limits), Arc::clone(signalwire));
+    let row =
+        |KeyStatus { alias, issuer, usable, failing_for, age }| IssuerKeys { alias, issuer, usable, failing_for, age };
+    let sources = Sources {
+        issuers: Box::new(move || verifier.key_status(clock::now()).into_iter().map(row).collect()),
+        upstream: Box::new(move || {
+            let Load { in_flight, queued, circuit } = signalwire.load();
+            let circuit = CircuitState::ALL.map(|state| (state.as_str(), state == circuit)).to_vec();
+            UpstreamLoad { in_flight, queued, circuit }
+        }),
+        limits: Box::new(move || LimitsLoad { store_away_for: limits.store_away_for(), revoked: limits.revoked() }),
     };
-    Arc::new(Status::new(Metrics::new(&routes, &upstream), policy, keys))
+    Arc::new(Status::new(metrics, policy, sources))
 }
 
 impl Service {
@@ -126,6 +143,10 @@ impl Service {
         // Ended with this function, however it ends.
         let mut background = JoinSet::new();
         background.spawn(keep_up(Arc::clone(status)));
+        background.spawn({
+            let app = app.clone();
+            async move { app.limits().follow().await }
+        });
         let files = Files::of(&app, policy, lifetime.watch);
         background.spawn(files.follow(app.clone(), reload));
         let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());

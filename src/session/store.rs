@@ -2,7 +2,7 @@
 //! keys come from.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -18,9 +18,10 @@ pub(super) struct KeyStore {
 }
 
 /// Keys that were good when they came.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Keys {
     set: Arc<KeySet>,
+    had: Instant,
     /// Since when they cannot be had anew; none while they can.
     failing_since: Option<Timestamp>,
 }
@@ -36,9 +37,15 @@ pub(super) enum Staleness {
     Over,
 }
 
+impl Keys {
+    fn now(set: KeySet) -> Self {
+        Self { set: Arc::new(set), had: Instant::now(), failing_since: None }
+    }
+}
+
 impl KeyStore {
     pub(super) fn new(set: KeySet, max_stale: Duration) -> Self {
-        Self { current: ArcSwap::from_pointee(Keys { set: Arc::new(set), failing_since: None }), max_stale }
+        Self { current: ArcSwap::from_pointee(Keys::now(set)), max_stale }
     }
 
     /// The keys that may verify now: none where there are none, or where the last good ones have served for too long.
@@ -55,9 +62,14 @@ impl KeyStore {
         since.map_or(0, |since| since.millis_until(now).max(0) / 1_000)
     }
 
+    /// For how many seconds they have been the ones that there are.
+    pub(super) fn age(&self) -> i64 {
+        i64::try_from(self.current.load().had.elapsed().as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// These are the keys from now on. Whether they could not be had before.
     pub(super) fn replace(&self, set: KeySet) -> bool {
-        let before = self.current.swap(Arc::new(Keys { set: Arc::new(set), failing_since: None }));
+        let before = self.current.swap(Arc::new(Keys::now(set)));
         before.failing_since.is_some()
     }
 

@@ -83,6 +83,8 @@ pub struct KeyStatus {
     pub usable: usize,
     /// For how many seconds they cannot be had anew; 0 while they can.
     pub failing_for: i64,
+    /// For how many seconds they have been the ones that there are.
+    pub age: i64,
 }
 
 impl Session {
@@ -148,6 +150,7 @@ impl Verifier {
             issuer: issuer.settings.issuer.clone(),
             usable: issuer.keys.usable(now).map_or(0, |keys| keys.len()),
             failing_for: issuer.keys.failing_for(now),
+            age: issuer.keys.age(),
         };
         let mut all: Vec<_> = self.issuers.values().map(status).collect();
         all.sort_unstable_by(|a, b| (&a.alias, &a.issuer).cmp(&(&b.alias, &b.issuer)));

@@ -34,6 +34,7 @@ static SERVER: &[Key] = &[
     Key::optional("keep_alive", DURATION, "how long a connection without a request is kept"),
     Key::optional("request_timeout", DURATION, "the whole request"),
     Key::optional("max_connections", Kind::Integer(1, 1_000_000), "how many there are at once; the next one waits"),
+    Key::optional("trusted_proxies", texts(0), "the networks of proxies whose X-Forwarded-For is believed"),
     Key::optional("shutdown_delay", DURATION_OR_ZERO, "not ready, but serving on, for load balancers to notice"),
     Key::optional("shutdown_grace", DURATION, "then what is in flight may take so long to finish"),
 ];
@@ -50,6 +51,8 @@ static SIGNALWIRE: &[Key] = &[
     Key::optional("allow_http", Kind::Boolean, "plain http:// beyond loopback, for a sandbox on a private network"),
     Key::optional("connect_timeout", DURATION, "to have a connection"),
     Key::optional("timeout", DURATION, "each call"),
+    Key::optional("max_in_flight", Kind::Integer(1, 1_000_000), "how many calls there are at once"),
+    Key::optional("max_queued", Kind::Integer(0, 1_000_000), "how many requests wait for one of them to end"),
     Key::optional("ca_file", Kind::Text, "a private CA's certificates as PEM"),
 ];
 
@@ -92,7 +95,21 @@ static POLICY: &[Key] = &[
     Key::optional("watch", Kind::Boolean, "whether a change of the file is noticed; false: on SIGHUP only"),
 ];
 
-static LIMITS: &[Key] = &[Key::optional("per_member", Kind::OrWord("off", &RATE), "how often a member may ask")];
+static LIMITS: &[Key] = &[
+    Key::optional("per_member", Kind::OrWord("off", &RATE), "how often a member may ask"),
+    Key::optional("per_address", Kind::OrWord("off", &RATE), "how often guests and failed sessions of one address may"),
+    Key::optional(
+        "store",
+        Kind::Secret,
+        "where that is counted: \"memory\", or the URL of a Redis that replicas share",
+    ),
+    Key::optional("store_file", Kind::Text, "a file that holds that URL"),
+    Key::optional(
+        "on_store_failure",
+        Kind::Word(&["local", "refuse"]),
+        "while that store is away: count here, or refuse",
+    ),
+];
 
 static RATE_KEYS: &[Key] = &[
     Key::optional("rate", Kind::Text, "as in \"30/m\""),
@@ -113,6 +130,7 @@ header_timeout = "5s"
 keep_alive = "75s"
 request_timeout = "15s"
 max_connections = 10000
+trusted_proxies = []
 shutdown_delay = "0s"
 shutdown_grace = "20s"
 [ops]
@@ -122,15 +140,23 @@ allowed_origins = []
 allow_http = false
 connect_timeout = "2s"
 timeout = "5s"
+max_in_flight = 256
+max_queued = 64
 [session]
 remember = true
 [policy]
 file = "config/policy.toml"
 narrow = true
 watch = true
+[limits]
+store = "memory"
+on_store_failure = "local"
 [limits.per_member]
 rate = "30/m"
 burst = 15
+[limits.per_address]
+rate = "120/m"
+burst = 60
 [log]
 format = "json"
 level = "info"

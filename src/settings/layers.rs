@@ -33,7 +33,8 @@ const SIGNALWIRE: [(&str, &str); 3] =
     [("SIGNALWIRE_SPACE", "space"), ("SIGNALWIRE_PROJECT_ID", "project_id"), ("SIGNALWIRE_API_TOKEN", "api_token")];
 
 /// A secret and the setting that names a file for it, wherever they stand beside one another.
-pub(super) const TWINS: [(&str, &str); 2] = [("api_token", "api_token_file"), ("secret", "secret_file")];
+pub(super) const TWINS: [(&str, &str); 3] =
+    [("api_token", "api_token_file"), ("secret", "secret_file"), ("store", "store_file")];
 
 impl Environment {
     /// This process's.

@@ -1,28 +1,23 @@
 //! From plain values to [`Settings`]: what each setting means, and what is wrong with it. Reads the files that hold
 //! secrets; must not know requests.
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::address::parse_listen;
 use super::layers::Layers;
-use super::raw::{RawRate, RawServer, RawSettings, RawSignalWire, merge};
+use super::raw::{RawServer, RawSettings, RawSignalWire, merge};
 use super::space::parse_space;
-use super::{PolicySettings, ServerSettings, Settings, cookie, issuer};
-use crate::api::{AllowedOrigin, AllowedOrigins};
+use super::{PolicySettings, ServerSettings, Settings, cookie, issuer, limits};
+use crate::api::{AllowedOrigin, AllowedOrigins, TrustedProxies};
 use crate::chat::causes;
 use crate::files;
-use crate::limits::RateSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::{LogFormat, LogSettings};
 use crate::schema::{Faults, Lints, Place, Source, quoted};
-use crate::signalwire::{SignalWireSettings, certificates};
-
-/// The longest that a burst may take to be forgiven: what counts it in nanoseconds must not overflow.
-const MAX_RATE_PERIOD: Duration = Duration::from_hours(365 * 24);
+use crate::signalwire::{SignalWireSettings, certificates, check_token};
 
 /// The settings; none where something is wrong, which is then among the faults.
 pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
@@ -36,7 +31,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
             return None;
         }
     };
-    let RawSettings { server, ops, cors, signalwire, session, policy, limits, log } = raw;
+    let RawSettings { server, ops, cors, signalwire, session, policy, limits: limits_raw, log } = raw;
     let server = read_server(&server, layers, faults);
     let ops_listen = ops.listen.map(|listen| parse_listen(&["ops", "listen"], &listen, layers, faults));
     if let (Some(server), Some(Some(ops))) = (&server, ops_listen)
@@ -53,7 +48,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
     if cookie.is_some() {
         cookie::refuse_wildcards(&origins, layers, faults);
     }
-    let per_member = read_rate(&limits.per_member, layers, faults);
+    let limits = limits::read(limits_raw, layers, faults);
     if let Err(why) = files::read(Path::new(&policy.file)) {
         let message = format!("policy.file: {} cannot be read: {why}", quoted(&policy.file));
         faults.add(&layers.place(&["policy", "file"]), message, "name the policy file, from the working directory on");
@@ -73,7 +68,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
             None => None,
         },
         policy: PolicySettings::from(policy),
-        per_member,
+        limits,
         log: LogSettings {
             format: if log.format == "pretty" { LogFormat::Pretty } else { LogFormat::Json },
             level: log.level.parse().unwrap_or(tracing::Level::INFO),
@@ -92,9 +87,23 @@ fn read_server(raw: &RawServer, layers: &Layers, faults: &mut Faults) -> Option<
             keep_alive: Duration::from_secs(raw.keep_alive),
             max_connections: raw.max_connections,
         },
+        trusted_proxies: read_proxies(&raw.trusted_proxies, layers, faults),
         shutdown_delay: Duration::from_secs(raw.shutdown_delay),
         shutdown_grace: Duration::from_secs(raw.shutdown_grace),
     })
+}
+
+fn read_proxies(raw: &[String], layers: &Layers, faults: &mut Faults) -> TrustedProxies {
+    let read = |text: &String| {
+        let network = TrustedProxies::parse(text);
+        if network.is_none() {
+            let message = format!("server.trusted_proxies: {} is no network", quoted(text));
+            let advice = "write networks as in \"10.0.0.0/8\" or \"fd00::/8\", or one proxy's address";
+            faults.add(&layers.place(&["server", "trusted_proxies"]), message, advice);
+        }
+        network
+    };
+    TrustedProxies::new(raw.iter().filter_map(read).collect())
 }
 
 fn read_origins(raw: &[String], layers: &Layers, faults: &mut Faults) -> AllowedOrigins {
@@ -145,8 +154,7 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         (None, None) if layers.has("signalwire.api_token_file") => None,
         (None, None) => missing(layers, "signalwire.api_token", "SIGNALWIRE_API_TOKEN", faults),
     };
-    // RFC 7617 §2: no control character; two newlines at the end of a file leave one.
-    if api_token.as_ref().is_some_and(|token| token.expose_secret().chars().any(char::is_control)) {
+    if api_token.as_ref().is_some_and(|token| check_token(token).is_err()) {
         let key = if layers.find(&["signalwire", "api_token_file"]).is_some() { "api_token_file" } else { "api_token" };
         let message = format!("signalwire.{key}: the token holds a control character, such as a newline");
         faults.add(&layers.place(&["signalwire", key]), message, "give the token alone, on one line");
@@ -160,8 +168,11 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         space: space?,
         project_id: project_id?,
         api_token: api_token?,
+        api_token_file: raw.api_token_file.map(PathBuf::from),
         connect_timeout: Duration::from_secs(raw.connect_timeout),
         timeout: Duration::from_secs(raw.timeout),
+        max_in_flight: raw.max_in_flight,
+        max_queued: raw.max_queued,
         ca_file,
     })
 }
@@ -184,50 +195,4 @@ pub(super) fn read_secret(path: &str, setting: &str, place: &Place, faults: &mut
     let told =
         |why| faults.add(place, format!("{setting}: {why}"), "name a file that holds the secret and nothing else");
     secret.map_err(told).ok()
-}
-
-fn read_rate(raw: &RawRate, layers: &Layers, faults: &mut Faults) -> Option<RateSettings> {
-    let (rate, burst) = match raw {
-        // INVARIANT: only this very word switches a limit off.
-        RawRate::Word(word) if word == "off" => return None,
-        RawRate::Rate { rate: Some(rate), burst } => (rate, burst),
-        RawRate::Word(_) | RawRate::Rate { rate: None, .. } => {
-            let message = "limits.per_member: `rate` is missing";
-            faults.add(
-                &layers.place(&["limits", "per_member"]),
-                message,
-                "write rate = \"30/m\", or per_member = \"off\"",
-            );
-            return None;
-        }
-    };
-    let Some((count, unit)) = parse_rate(rate) else {
-        let message = format!("limits.per_member: {} is no rate", quoted(rate));
-        let advice = "write a positive integer and one of /s, /m, /h, /d, as in \"30/m\", or per_member = \"off\"";
-        faults.add(&layers.place(&["limits", "per_member", "rate"]), message, advice);
-        return None;
-    };
-    let burst = burst.and_then(NonZeroU32::new).unwrap_or(count);
-    let period = Duration::from_secs(unit) / count.get();
-    if period.checked_mul(burst.get()).is_none_or(|all| all > MAX_RATE_PERIOD) {
-        let message = "limits.per_member: so large a burst is not forgiven within a year";
-        faults.add(&layers.place(&["limits", "per_member"]), message, "write a smaller burst, or a larger rate");
-        return None;
-    }
-    Some(RateSettings { period, burst })
-}
-
-/// How many, in how many seconds. At most a thousand million, so that the period is at least a nanosecond.
-fn parse_rate(text: &str) -> Option<(NonZeroU32, u64)> {
-    let (count, unit) = text.split_once('/')?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let is_number = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit());
-    let count = count.parse().ok().filter(|count| is_number && *count <= 1_000_000_000)?;
-    Some((NonZeroU32::new(count)?, unit))
 }

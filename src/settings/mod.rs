@@ -12,6 +12,7 @@
 //! lint.rs     what is allowed and probably not meant
 //! address.rs  the listeners' addresses, also where nothing else is known
 //! deciding.rs what deciding needs, also where there is no secret
+//! limits.rs   how often anybody may ask, and the shared store, also by itself
 //! ```
 
 mod address;
@@ -20,6 +21,7 @@ mod deciding;
 mod issuer;
 mod keys;
 mod layers;
+mod limits;
 mod lint;
 mod meaning;
 mod raw;
@@ -29,8 +31,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::api::{AllowedOrigins, CookieSettings};
-use crate::limits::RateSettings;
+use crate::api::{AllowedOrigins, CookieSettings, TrustedProxies};
+use crate::limits::LimitsSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::LogSettings;
 use crate::schema::{Faults, Lints};
@@ -42,6 +44,7 @@ pub use deciding::{Deciding, load_issuers};
 pub use issuer::DEV_ISSUER;
 pub use keys::KEYS;
 pub use layers::Environment;
+pub use limits::load_store;
 
 /// Where settings are looked for when no `--config` names a file.
 pub const DEFAULT_FILE: &str = "config/usher.toml";
@@ -65,8 +68,8 @@ pub struct Settings {
     pub cookie: Option<CookieSettings>,
     /// The policy file.
     pub policy: PolicySettings,
-    /// How often a member may ask; none: as often as it likes.
-    pub per_member: Option<RateSettings>,
+    /// How often anybody may ask, and where that is counted.
+    pub limits: LimitsSettings,
     /// The log.
     pub log: LogSettings,
     /// What is allowed and probably not meant.
@@ -84,6 +87,8 @@ pub struct ServerSettings {
     pub request_timeout: Duration,
     /// What connections may take.
     pub connections: ConnectionSettings,
+    /// The networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// After a signal to stop: not ready, but still serving, for so long.
     pub shutdown_delay: Duration,
     /// Then what is in flight may take so long to finish.

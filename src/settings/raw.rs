@@ -28,6 +28,7 @@ pub(super) struct RawServer {
     pub(super) keep_alive: u64,
     pub(super) request_timeout: u64,
     pub(super) max_connections: usize,
+    pub(super) trusted_proxies: Vec<String>,
     pub(super) shutdown_delay: u64,
     pub(super) shutdown_grace: u64,
 }
@@ -51,6 +52,8 @@ pub(super) struct RawSignalWire {
     pub(super) allow_http: bool,
     pub(super) connect_timeout: u64,
     pub(super) timeout: u64,
+    pub(super) max_in_flight: usize,
+    pub(super) max_queued: usize,
     pub(super) ca_file: Option<String>,
 }
 
@@ -105,6 +108,10 @@ pub(super) struct RawPolicy {
 #[derive(Deserialize)]
 pub(super) struct RawLimits {
     pub(super) per_member: RawRate,
+    pub(super) per_address: RawRate,
+    pub(super) store: Option<SecretString>,
+    pub(super) store_file: Option<String>,
+    pub(super) on_store_failure: String,
 }
 
 /// A rate, or the word `off`.

@@ -1,41 +1,34 @@
-//! The one call to SignalWire: `POST /api/chat/tokens`. Sends what a [`Grant`] says and nothing else.
+//! The client of one SignalWire project: what a [`Grant`] says is minted, with one more try where that can help, for as many
+//! at once as may be, and not at all while SignalWire keeps failing. Must not know what travels on the wire.
 
-use std::error::Error as _;
-use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use url::Url;
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
 
 use super::SignalWireSettings;
+use super::circuit::{Circuit, CircuitState, Pass};
 use super::fault::{BuildFault, MintFault};
-use crate::files;
+use super::places::Places;
+use super::wire::{ChatToken, Wire};
 use crate::limits::Admitted;
 use crate::policy::Grant;
 
-/// The largest answer that is read.
-const MAX_ANSWER: usize = 2 << 20;
-
 /// A request that asks for nothing.
 const PROBE: &[u8] = b"{}";
+/// The shortest pause before the second try; up to twice as long, at random, so that not all come back at once.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A second try for which less than this would be left is not begun.
+const LEAST_TIME: Duration = Duration::from_millis(250);
 
 /// A client of one SignalWire project. `Debug` shows no credential.
 pub struct Client {
-    http: reqwest::Client,
-    tokens: Url,
-    authorization: HeaderValue,
+    wire: Wire,
+    places: Places,
+    circuit: Circuit,
     timeout: Duration,
 }
-
-/// A chat token. Whoever has it can chat with it until it expires, so it is never shown.
-pub struct ChatToken(SecretString);
 
 /// A token as SignalWire minted it.
 #[derive(Debug)]
@@ -44,11 +37,37 @@ pub struct Minted {
     pub token: ChatToken,
     /// 200 or 201.
     pub status: u16,
+    /// How long after it was asked for the request that gave it was sent: after a queue, or a first try that failed.
+    pub sent_after: Duration,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    token: SecretString,
+/// One call to SignalWire, as it ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// [`MintFault::kind`], or nothing where it gave a token.
+    pub failed: Option<&'static str>,
+    /// From sending it to its end.
+    pub took: Duration,
+}
+
+/// How much there is to do just now.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Calls that are under way.
+    pub in_flight: usize,
+    /// Requests that wait until one of them has ended.
+    pub queued: usize,
+    /// Whether SignalWire is asked at all.
+    pub circuit: CircuitState,
+}
+
+/// A try that gave no token.
+struct Failed {
+    fault: MintFault,
+    /// Whether another one makes sense: not after the one that was to find out.
+    is_last: bool,
+    /// Whether anything was sent.
+    was_sent: bool,
 }
 
 impl Client {
@@ -57,40 +76,50 @@ impl Client {
     /// # Errors
     /// Where the CA file, the credentials or the machine's certificates are of no use.
     pub fn new(settings: &SignalWireSettings) -> Result<Self, BuildFault> {
-        let credentials = format!("{}:{}", settings.project_id, settings.api_token.expose_secret());
-        let authorization = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)));
-        let mut authorization = authorization.map_err(|_| BuildFault::Credentials)?;
-        authorization.set_sensitive(true);
-
-        let builder = reqwest::ClientBuilder::new()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(settings.connect_timeout);
-        let builder = match &settings.ca_file {
-            Some(path) => builder.tls_certs_only(certificates(path)?),
-            // Without TLS no CA bundle is needed, and none has to be there.
-            None if settings.space.scheme() == "http" => builder.tls_certs_only([]),
-            None => builder,
-        };
-        let mut tokens = settings.space.clone();
-        tokens.set_path("/api/chat/tokens");
-        Ok(Self { http: builder.build().map_err(BuildFault::Tls)?, tokens, authorization, timeout: settings.timeout })
+        Ok(Self {
+            wire: Wire::new(settings)?,
+            places: Places::new(settings.max_in_flight, settings.max_queued),
+            circuit: Circuit::new(Instant::now()),
+            timeout: settings.timeout,
+        })
     }
 
-    /// Has SignalWire mint a token with exactly the terms of `grant`, within its own time-out and before `deadline`.
+    /// Has SignalWire mint a token with exactly the terms of `grant`, before `deadline`. `seen` is told of each call.
+    ///
+    /// What can help is tried once more, after a short pause or what SignalWire's `Retry-After` says, where the deadline
+    /// lets it: where SignalWire could not be reached, was failing, or was limiting our rate and said for how long.
     ///
     /// # Errors
-    /// By what it means: unreachable, failing, limiting us, too slow, refusing us, or nonsense.
-    pub async fn mint(&self, grant: &Grant, admitted: &Admitted, deadline: Instant) -> Result<Minted, MintFault> {
+    /// By what it means: unreachable, failing, limiting us, too slow, refusing us, nonsense; or not asked, for want of a
+    /// place or because it kept failing.
+    pub async fn mint(
+        &self,
+        grant: &Grant,
+        admitted: &Admitted,
+        deadline: Instant,
+        seen: impl Fn(Call),
+    ) -> Result<Minted, MintFault> {
         // INVARIANT: nothing is minted for a member who was not admitted.
         if grant.terms().member_id != *admitted.member() {
             return Err(MintFault::OtherMember);
         }
         let body =
             serde_json::to_vec(grant.terms()).map_err(|_| MintFault::Nonsense("a request of ours is no JSON"))?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        tokio::time::timeout(left.min(self.timeout), self.post(body)).await.unwrap_or(Err(MintFault::Timeout))
+        let (asked, body) = (Instant::now(), Bytes::from(body));
+        let pauses = ExponentialBuilder::new().with_min_delay(PAUSE).with_max_times(1).with_jitter();
+        let mut failed_before = 0;
+        let result = (|| self.attempt(&body, asked, deadline, &seen))
+            .retry(pauses)
+            .when(|failed| !failed.is_last && failed.fault.second_try().is_some())
+            .adjust(|failed, pause| {
+                let pause = pause?.saturating_add(failed.fault.second_try()?);
+                let left = deadline.saturating_duration_since(Instant::now());
+                (pause.saturating_add(LEAST_TIME) <= left).then_some(pause)
+            })
+            .notify(|failed, _| failed_before += u32::from(failed.was_sent))
+            .await;
+        self.record(&result, failed_before);
+        result.map_err(|failed| failed.fault)
     }
 
     /// Asks whether the credentials and their scope are accepted. It mints nothing: an empty request is a 422 to whoever
@@ -99,128 +128,87 @@ impl Client {
     /// # Errors
     /// As [`Client::mint`]; a 422 is the answer that is hoped for.
     pub async fn probe(&self) -> Result<(), MintFault> {
-        match tokio::time::timeout(self.timeout, self.post(PROBE.to_vec())).await.unwrap_or(Err(MintFault::Timeout)) {
+        let answer = tokio::time::timeout(self.timeout, self.wire.post(Bytes::from_static(PROBE))).await;
+        match answer.unwrap_or(Err(MintFault::Timeout)) {
             Err(MintFault::Refused(_)) => Ok(()),
             Err(fault) => Err(fault),
             Ok(_) => Err(MintFault::Nonsense("it took a request that asks for nothing")),
         }
     }
 
-    async fn post(&self, body: Vec<u8>) -> Result<Minted, MintFault> {
-        let request = self
-            .http
-            .post(self.tokens.clone())
-            .header(AUTHORIZATION, self.authorization.clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(body);
-        let answer = request.send().await.map_err(sort)?;
-        match answer.status().as_u16() {
-            status @ (200 | 201) => {
-                let token = token(&read(answer).await?).map_err(|why| MintFault::NoToken { status, why })?;
-                Ok(Minted { token, status })
+    /// How much there is to do just now.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        Load { in_flight: self.places.taken(), queued: self.places.queued(), circuit: self.circuit.state() }
+    }
+
+    /// The files that it was made of: the setting that names each, and its path.
+    #[must_use]
+    pub fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        self.wire.files()
+    }
+
+    /// Reads what this setting names again, for the calls that begin from now on. What is of no use leaves what was.
+    ///
+    /// # Errors
+    /// Why it is of no use.
+    pub fn reread(&self, setting: &str) -> Result<(), BuildFault> {
+        self.wire.reread(setting)
+    }
+
+    /// One try. It has a place while it is on the wire, and none while it waits for another try.
+    async fn attempt(
+        &self,
+        body: &Bytes,
+        asked: Instant,
+        deadline: Instant,
+        seen: &impl Fn(Call),
+    ) -> Result<Minted, Failed> {
+        let unsent = |fault| Failed { fault, is_last: true, was_sent: false };
+        let refused = |left| unsent(MintFault::circuit_open(left));
+        // Nobody queues before a closed door.
+        self.circuit.refuses(Instant::now()).map_or(Ok(()), |left| Err(refused(left)))?;
+        let place = tokio::time::timeout_at(deadline.into(), self.places.take()).await;
+        let _place = place.map_err(|_| unsent(MintFault::Overloaded))?.map_err(|_| unsent(MintFault::Overloaded))?;
+        // It may have been closed to those who waited.
+        let pass = self.circuit.enter(Instant::now()).map_err(refused)?;
+
+        let begun = Instant::now();
+        let until = (begun + self.timeout).min(deadline);
+        let answer = tokio::time::timeout_at(until.into(), self.wire.post(body.clone())).await;
+        let answer = answer.unwrap_or(Err(MintFault::Timeout));
+        seen(Call { failed: answer.as_ref().err().map(MintFault::kind), took: begun.elapsed() });
+        let is_last = matches!(pass, Pass::Probe(_));
+        if let Pass::Probe(probe) = pass {
+            if answer.as_ref().is_err_and(MintFault::counts) {
+                probe.failed(Instant::now());
+            } else {
+                probe.succeeded();
+                tracing::info!("SignalWire answers again: every request is sent on");
             }
-            status @ (401 | 403) => Err(MintFault::Credentials(status)),
-            422 => Err(MintFault::Refused(codes(&read(answer).await.unwrap_or_default()))),
-            429 => Err(MintFault::RateLimited { retry_after: retry_after(&answer) }),
-            status @ 500..=599 => Err(MintFault::Failing(status)),
-            status => Err(MintFault::Unexpected(status)),
         }
-    }
-}
-
-impl ChatToken {
-    /// The token itself, for the one who asked for it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        let minted = |(token, status)| Minted { token, status, sent_after: begun - asked };
+        answer.map(minted).map_err(|fault| Failed { fault, is_last, was_sent: true })
     }
 
-    /// Its SHA-256 in lower-case hex: says which token it was without being one.
-    #[must_use]
-    pub fn sha256(&self) -> String {
-        format!("{:x}", Sha256::digest(self.expose()))
-    }
-}
-
-impl std::fmt::Debug for ChatToken {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("ChatToken(…)")
+    /// What became of a request, for the circuit. A first try that failed and a second that did not are one success: a
+    /// connection that was closed at the wrong moment, and nobody has lost anything by it.
+    fn record(&self, result: &Result<Minted, Failed>, failed_before: u32) {
+        let (calls, failed) = match result {
+            Ok(_) => (1, 0),
+            Err(Failed { was_sent: false, .. }) => (failed_before, failed_before),
+            Err(Failed { fault, .. }) => (failed_before + 1, failed_before + u32::from(fault.counts())),
+        };
+        if calls > 0 && self.circuit.record(Instant::now(), calls, failed) {
+            tracing::error!(
+                "SignalWire keeps failing: for some seconds it is not asked, then by one request at a time"
+            );
+        }
     }
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Client").field("tokens", &self.tokens.as_str()).finish_non_exhaustive()
+        formatter.debug_struct("Client").field("tokens", &self.wire.address()).finish_non_exhaustive()
     }
-}
-
-/// The body, as far as it may go.
-async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, MintFault> {
-    let status = answer.status().as_u16();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(sort)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(MintFault::NoToken { status, why: "it is over 2 MiB" });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn token(body: &[u8]) -> Result<ChatToken, &'static str> {
-    // serde takes a struct from a list too.
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    let answer: Option<Answer> = serde_json::from_slice(body).ok().filter(|_| is_object);
-    let answer = answer.ok_or("it is no JSON object with a `token`")?;
-    if answer.token.expose_secret().is_empty() {
-        return Err("its `token` is empty");
-    }
-    Ok(ChatToken(answer.token))
-}
-
-/// SignalWire's own error codes, for the operator's log; nothing else of a body that anybody could have written.
-fn codes(body: &[u8]) -> String {
-    let document: Value = serde_json::from_slice(body).unwrap_or_default();
-    let errors = document.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let codes = errors.iter().filter_map(|error| error.get("code").and_then(Value::as_str));
-    let is_code = |code: &&str| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let codes: Vec<_> = codes.filter(is_code).take(10).collect();
-    if codes.is_empty() { "no code".to_owned() } else { codes.join(", ") }
-}
-
-fn retry_after(answer: &reqwest::Response) -> Option<u64> {
-    answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
-}
-
-/// What a failure of the wire means. Its text names no URL: that is in the settings.
-fn sort(error: reqwest::Error) -> MintFault {
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        if inner.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
-            return MintFault::Nonsense("it is not HTTP");
-        }
-        // What reqwest calls a decoding error may just as well be a connection that was cut within the body.
-        let kind = inner.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if error.is_decode() && matches!(kind, Some(ErrorKind::InvalidInput | ErrorKind::InvalidData)) {
-            return MintFault::Nonsense("its chunks are broken");
-        }
-        cause = inner.source();
-    }
-    MintFault::Unreachable(error.without_url())
-}
-
-/// The certificates of a private CA, as PEM.
-///
-/// # Errors
-/// Where the file cannot be read or holds none.
-pub fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, BuildFault> {
-    let shown = path.display().to_string();
-    let pem = files::read(path).map_err(|why| BuildFault::CaFile { path: shown.clone(), why })?;
-    let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
-    // What is in the PEM is looked at when a client is built, and not before.
-    let builder = reqwest::ClientBuilder::new().tls_certs_only(certificates.clone());
-    if certificates.is_empty() || builder.build().is_err() {
-        return Err(BuildFault::NoCertificate { path: shown });
-    }
-    Ok(certificates)
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with SignalWire, by what it means for whoever waits. Must not know HTTP's server side.
 
+use std::time::Duration;
+
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum MintFault {
@@ -10,14 +12,28 @@ pub enum MintFault {
     #[error("SignalWire cannot be reached")]
     Unreachable(#[source] reqwest::Error),
     /// Its 5xx.
-    #[error("SignalWire is failing (HTTP {0})")]
-    Failing(u16),
+    #[error("SignalWire is failing (HTTP {status})")]
+    Failing {
+        /// Which.
+        status: u16,
+        /// Its `Retry-After`, in seconds.
+        retry_after: Option<u64>,
+    },
     /// Its 429.
     #[error("SignalWire is limiting our rate")]
     RateLimited {
         /// Its `Retry-After`, in seconds.
         retry_after: Option<u64>,
     },
+    /// It kept failing, so it was not asked.
+    #[error("SignalWire kept failing, so it is not asked for another {retry_after} s")]
+    CircuitOpen {
+        /// Until somebody may find out whether it does still, in whole seconds.
+        retry_after: u64,
+    },
+    /// As many requests wait for SignalWire as may, or this one did until its time was up.
+    #[error("more requests at once than signalwire.max_in_flight and signalwire.max_queued let in")]
+    Overloaded,
     /// No answer in time.
     #[error("SignalWire did not answer in time")]
     Timeout,
@@ -47,20 +63,42 @@ pub enum MintFault {
 }
 
 impl MintFault {
-    /// Every word that [`MintFault::kind`] gives.
-    pub const KINDS: [&str; 8] =
-        ["unreachable", "failing", "rate_limited", "timeout", "refused", "nonsense", "stopped", "bug"];
+    /// Every word that [`MintFault::kind`] gives for a call.
+    pub const KINDS: [&str; 7] =
+        ["unreachable", "failing", "rate_limited", "timeout", "refused", "nonsense", "stopped"];
+
+    /// The circuit is open for so long yet.
+    pub(super) fn circuit_open(left: Duration) -> Self {
+        Self::CircuitOpen { retry_after: left.as_secs() + u64::from(left.subsec_nanos() > 0) }
+    }
+
+    /// How long to wait at least before it is worth to try once more; none where it is not.
+    pub(super) fn second_try(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable(_) => Some(Duration::ZERO),
+            Self::Failing { retry_after, .. } => Some(Duration::from_secs(retry_after.unwrap_or_default())),
+            Self::RateLimited { retry_after } => retry_after.map(Duration::from_secs),
+            _ => None,
+        }
+    }
+
+    /// Whether it speaks against SignalWire as such.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Failing { .. } | Self::RateLimited { .. } | Self::Timeout)
+    }
 
     /// In one word, for metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "unreachable",
-            Self::Failing(_) => "failing",
+            Self::Failing { .. } => "failing",
             Self::RateLimited { .. } => "rate_limited",
             Self::Timeout => "timeout",
             Self::Stopped => "stopped",
             Self::OtherMember => "bug",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::Overloaded => "overloaded",
             Self::Credentials(_) | Self::Refused(_) => "refused",
             Self::Unexpected(_) | Self::NoToken { .. } | Self::Nonsense(_) => "nonsense",
         }
@@ -70,13 +108,19 @@ impl MintFault {
     #[must_use]
     pub fn upstream_status(&self) -> Option<u16> {
         match self {
-            Self::Failing(status)
+            Self::Failing { status, .. }
             | Self::Credentials(status)
             | Self::Unexpected(status)
             | Self::NoToken { status, .. } => Some(*status),
             Self::RateLimited { .. } => Some(429),
             Self::Refused(_) => Some(422),
-            Self::OtherMember | Self::Unreachable(_) | Self::Timeout | Self::Stopped | Self::Nonsense(_) => None,
+            Self::OtherMember
+            | Self::Unreachable(_)
+            | Self::CircuitOpen { .. }
+            | Self::Overloaded
+            | Self::Timeout
+            | Self::Stopped
+            | Self::Nonsense(_) => None,
         }
     }
 }
@@ -98,6 +142,12 @@ pub enum BuildFault {
         /// As it was set.
         path: String,
     },
+    /// `api_token_file` cannot be read. Neither its path nor what it holds is shown.
+    #[error("signalwire.api_token_file: {0}")]
+    TokenFile(String),
+    /// The API token holds one, such as a newline.
+    #[error("signalwire.api_token: the token holds a control character, such as a newline")]
+    ControlCharacter,
     /// The credentials cannot stand in a header.
     #[error("signalwire.project_id or signalwire.api_token holds what no HTTP header can")]
     Credentials,

@@ -1,8 +1,21 @@
 //! A [`Grant`](crate::policy::Grant) and an [`Admitted`](crate::limits::Admitted) to a chat token. Holds the credentials;
 //! must not know HTTP's server side, nor how a grant came about.
+//!
+//! ```text
+//! client.rs       mint: a place, the circuit, the call, one more try
+//! places.rs       how many calls there are at once, and who waits
+//! circuit.rs      whether SignalWire is asked at all, when it keeps failing
+//! wire.rs         one call: the request, and what its answer means
+//! credentials.rs  the header that says who we are, anew when its file changes
+//! fault.rs        what can go wrong, by what it means
+//! ```
 
+mod circuit;
 mod client;
+mod credentials;
 mod fault;
+mod places;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,8 +23,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-pub use client::{ChatToken, Client, Minted, certificates};
+pub use circuit::CircuitState;
+pub use client::{Call, Client, Load, Minted};
+pub use credentials::check_token;
 pub use fault::{BuildFault, MintFault};
+pub use wire::{ChatToken, certificates};
 
 /// Where SignalWire is and who we are there.
 #[derive(Clone, Debug)]
@@ -22,10 +38,16 @@ pub struct SignalWireSettings {
     pub project_id: String,
     /// The API token, its password. Needs the *Chat* scope.
     pub api_token: SecretString,
+    /// The file that it is from, where it is from one: a rotation changes it.
+    pub api_token_file: Option<PathBuf>,
     /// To have a connection.
     pub connect_timeout: Duration,
     /// For a whole call.
     pub timeout: Duration,
+    /// How many calls there are at once.
+    pub max_in_flight: usize,
+    /// How many requests wait until one of these has ended.
+    pub max_queued: usize,
     /// A private CA's certificates as PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
 }

@@ -6,14 +6,17 @@ use usher::signalwire::{Client, SignalWireSettings};
 use crate::support::service::{Setup, app, issuer};
 use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
 
-#[test]
-fn no_debug_shows_a_secret() {
+#[tokio::test]
+async fn no_debug_shows_a_secret() {
     let settings = SignalWireSettings {
         space: "http://127.0.0.1:1".parse().unwrap(),
         project_id: PROJECT.to_owned(),
         api_token: SecretString::from(API_TOKEN),
         connect_timeout: std::time::Duration::from_secs(1),
         timeout: std::time::Duration::from_secs(1),
+        max_in_flight: 1,
+        max_queued: 0,
+        api_token_file: None,
         ca_file: None,
     };
     let client = Client::new(&settings).unwrap();

@@ -10,14 +10,14 @@ use usher::sandbox::{Fault, Times};
 
 use super::session_of;
 use crate::support::keys::session;
-use crate::support::service::{POLICY, Service, Setup, read};
+use crate::support::service::{POLICY, Service, Setup, per_member, read};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn limited(burst: u32, period: Duration) -> Service {
-    let per_member = Some(RateSettings { period, burst: NonZeroU32::new(burst).unwrap() });
+    let rate = RateSettings { period, burst: NonZeroU32::new(burst).unwrap() };
     let policy = format!("{POLICY}\n[guest]\nrole = \"customer\"\n");
-    Service::with(Setup { policy, per_member, ..Setup::default() }).await
+    Service::with(Setup { policy, limits: per_member(rate), ..Setup::default() }).await
 }
 
 /// That this is a 429; the seconds to wait.
@@ -125,7 +125,7 @@ async fn guests_are_not_limited_as_members() {
 
 #[tokio::test]
 async fn without_a_limit_nobody_waits() {
-    let service = Service::with(Setup { per_member: None, ..Setup::default() }).await;
+    let service = Service::with(Setup::default()).await;
     for _ in 0..60 {
         assert_eq!(service.grants(&session("alice", &["customer"])).await.0, 200);
     }

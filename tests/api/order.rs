@@ -7,7 +7,7 @@ use usher::sandbox::{Fault, Times};
 use super::seen::{Seen, raw};
 use super::{channels, session_of};
 use crate::support::keys::session;
-use crate::support::service::{Service, Setup, read};
+use crate::support::service::{Service, Setup, per_member, read};
 
 /// What a `POST /chat-token` with this type and body gets.
 async fn post(service: &Service, session: &str, media_type: &str, body: String) -> (u16, Value) {
@@ -38,7 +38,7 @@ async fn session_member_limit_body_policy_signalwire() {
     let day = std::time::Duration::from_hours(24);
     let once = usher::limits::RateSettings { period: day, burst: std::num::NonZeroU32::new(1).unwrap() };
     let setup = || Setup { max_body: 1_000, ..Setup::default() };
-    let service = Service::with(Setup { per_member: Some(once), ..setup() }).await;
+    let service = Service::with(Setup { limits: per_member(once), ..setup() }).await;
     let free = Service::with(setup()).await;
     for sandbox in [&service.sandbox, &free.sandbox] {
         sandbox.fail(Fault::Status(401), Times::Always);
@@ -99,7 +99,7 @@ async fn a_member_id_that_cannot_be_filled_comes_before_the_limit_and_the_body()
     let once = usher::limits::RateSettings { period: day, burst: std::num::NonZeroU32::new(1).unwrap() };
     let setup = Setup::default();
     let policy = setup.policy.replace("[member]", "[member]\nid = \"{login}\"");
-    let service = Service::with(Setup { per_member: Some(once), policy, ..setup }).await;
+    let service = Service::with(Setup { limits: per_member(once), policy, ..setup }).await;
     for _ in 0..3 {
         let answer = post(&service, &session("alice", &["customer"]), "text/plain", "{".to_owned()).await;
         assert_code("no login", &answer, (403, "nothing_granted"));

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use reqwest::Method;
+use secrecy::SecretString;
 use serde_json::json;
 use usher::api::{Code, Guard};
-use usher::limits::RateSettings;
+use usher::limits::{LimitsSettings, OnStoreFailure, RateSettings};
 use usher::listener::ConnectionSettings;
 use usher::sandbox::{Fault, Times};
 use usher::session::{IssuerSettings, KeySettings};
@@ -16,7 +17,7 @@ use usher::session::{IssuerSettings, KeySettings};
 use super::seen::{Seen, raw};
 use super::session_of;
 use crate::support::keys::session;
-use crate::support::service::{ORIGIN, Service, Setup, app, issuer, serve};
+use crate::support::service::{ORIGIN, Service, Setup, app, issuer, per_member, serve};
 use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
 
 const MILLIS_300: Duration = Duration::from_millis(300);
@@ -85,7 +86,7 @@ async fn provoke(code: Code) -> Seen {
         Code::InvalidRequest => posted(&service, &alice, Some("{\"x\": 1}")).await,
         Code::RateLimited => {
             let rate = RateSettings { period: Duration::from_mins(1), burst: NonZeroU32::MIN };
-            let service = Service::with(Setup { per_member: Some(rate), ..Setup::default() }).await;
+            let service = Service::with(Setup { limits: per_member(rate), ..Setup::default() }).await;
             assert_eq!(posted(&service, &alice, None).await.status, 200);
             posted(&service, &alice, None).await
         }
@@ -98,6 +99,23 @@ async fn provoke(code: Code) -> Seen {
             let issuer = IssuerSettings { keys: KeySettings::JwksUrl(url), ..issuer("app", ISSUER) };
             let service = Service::with(Setup { issuers: vec![issuer], ..Setup::default() }).await;
             posted(&service, &alice, None).await
+        }
+        Code::Overloaded => {
+            let service = Service::with(Setup { max_in_flight: 1, max_queued: 0, ..Setup::default() }).await;
+            service.sandbox.fail(Fault::Hang, Times::Always);
+            let first = tokio::spawn(service.request(Method::POST, "/chat-token").bearer_auth(&alice).send());
+            while service.sandbox.received().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let seen = posted(&service, &alice, None).await;
+            first.abort();
+            seen
+        }
+        Code::LimitsUnavailable => {
+            let store = Some(SecretString::from("redis://127.0.0.1:9"));
+            let limits =
+                LimitsSettings { store, on_store_failure: OnStoreFailure::Refuse, ..LimitsSettings::default() };
+            posted(&Service::with(Setup { limits, ..Setup::default() }).await, &alice, None).await
         }
         Code::NotReady => {
             let url = "https://127.0.0.1:9/jwks.json".parse().unwrap();
@@ -153,7 +171,9 @@ fn status_and_code_are_those_that_are_promised() {
         (500, "internal_error"),
         (502, "upstream_failed"),
         (503, "upstream_unavailable"),
+        (503, "overloaded"),
         (503, "session_keys_unavailable"),
+        (503, "limits_unavailable"),
         (503, "not_ready"),
         (504, "upstream_timeout"),
     ];

@@ -101,7 +101,6 @@ async fn an_answer_just_under_2_mib_is_taken() {
 
 #[tokio::test]
 async fn what_is_failing_or_away_is_a_503() {
-    let service = Service::start().await;
     for (case, fault) in [
         ("500", Fault::Status(500)),
         ("501", Fault::Status(501)),
@@ -114,7 +113,8 @@ async fn what_is_failing_or_away_is_a_503() {
         ("cut", Fault::Cut),
         ("cut within the body", Fault::CutMidBody),
     ] {
-        meets(&service, case, fault, Code::UpstreamUnavailable).await;
+        // Each with a circuit of its own.
+        meets(&Service::start().await, case, fault, Code::UpstreamUnavailable).await;
     }
 }
 
@@ -168,26 +168,25 @@ async fn broken_http_is_a_502_and_a_broken_connection_a_503() {
 
 #[tokio::test]
 async fn a_429_is_a_503_whose_retry_after_is_at_most_300() {
-    let service = Service::start().await;
     for (theirs, ours) in [
-        ("7", "7"),
-        ("1", "1"),
+        ("17", "17"),
         ("300", "300"),
         ("301", "300"),
         ("86400", "300"),
         ("18446744073709551615", "300"),
-        ("0", "1"),
         ("99999999999999999999999", "5"),
         ("-5", "5"),
         ("1.5", "5"),
         ("soon", "5"),
         ("", "5"),
-        ("Wed, 21 Oct 2099 07:28:00 GMT", "5"),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", "300"),
     ] {
-        let seen = meets(&service, theirs, with_header(429, "retry-after", theirs), Code::UpstreamUnavailable).await;
+        let seen =
+            meets(&Service::start().await, theirs, with_header(429, "retry-after", theirs), Code::UpstreamUnavailable)
+                .await;
         assert_eq!(seen.header("retry-after"), Some(ours), "{theirs:?}");
     }
-    let seen = meets(&service, "none", Fault::Status(429), Code::UpstreamUnavailable).await;
+    let seen = meets(&Service::start().await, "none", Fault::Status(429), Code::UpstreamUnavailable).await;
     assert_eq!(seen.header("retry-after"), Some("5"));
 }
 

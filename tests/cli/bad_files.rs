@@ -16,6 +16,7 @@ header_timeout = "5s"
 keep_alive = "75s"
 request_timeout = "15s"
 max_connections = 100
+trusted_proxies = ["10.0.0.0/8", "fd00::/8", "192.0.2.1"]
 shutdown_delay = "0s"
 shutdown_grace = "20s"
 [ops]
@@ -29,6 +30,8 @@ api_token = "{API_TOKEN}"
 allow_http = false
 connect_timeout = "2s"
 timeout = "5s"
+max_in_flight = 256
+max_queued = 64
 [[session.issuers]]
 name = "app"
 issuer = "{ISSUER}"
@@ -47,9 +50,15 @@ acknowledge_user_editable = false
 file = "config/policy.toml"
 narrow = true
 watch = true
+[limits]
+store = "memory"
+on_store_failure = "local"
 [limits.per_member]
 rate = "30/m"
 burst = 15
+[limits.per_address]
+rate = "100/m"
+burst = 60
 [log]
 format = "json"
 level = "info"
@@ -156,6 +165,10 @@ fn a_value_of_the_wrong_kind() {
         ("watch", "watch = ‸\"no\"", "policy.watch: this is `no`"),
         ("file", "file = ‸false", "policy.file: this is a boolean"),
         ("narrow", "narrow = ‸\"yes\"", "policy.narrow: this is `yes`"),
+        ("trusted_proxies", "trusted_proxies = ‸\"10.0.0.0/8\"", "server.trusted_proxies: this is `10.0.0.0/8`"),
+        ("max_in_flight", "max_in_flight = ‸0", "signalwire.max_in_flight: this is 0, where"),
+        ("max_queued", "max_queued = ‸-1", "signalwire.max_queued: this is -1, where"),
+        ("on_store_failure", "on_store_failure = ‸\"remote\"", "limits.on_store_failure: this is `remote`"),
         ("burst", "burst = ‸0", "limits.per_member.burst: this is 0, where"),
         ("burst", "burst = ‸\"15\"", "limits.per_member.burst: this is the string `15`"),
         ("burst", "burst = ‸2000000000", "limits.per_member.burst: this is 2000000000"),
@@ -174,7 +187,7 @@ fn an_issuer_without_what_it_must_have() {
         let (text, _) = spoilt(&format!("{key} = "), "");
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{key}: {stderr}");
-        let said = format!("error: {FILE}:21:1: session.issuers: `{key}` is missing");
+        let said = format!("error: {FILE}:24:1: session.issuers: `{key}` is missing");
         assert!(stderr.contains(&said), "{stderr}");
         assert!(stderr.ends_with("1 fault found\n"), "{stderr}");
     }
@@ -225,6 +238,21 @@ fn a_value_that_means_nothing_good() {
         ("timeout", "timeout = \"5s\"\nca_file = ‸\"empty\"", "signalwire.ca_file: empty holds no certificate"),
         ("timeout", "timeout = \"5s\"\nca_file = ‸\"no.pem\"", "signalwire.ca_file: no.pem holds no certificate"),
         ("file", "file = ‸\"not/there.toml\"", "policy.file: `not/there.toml` cannot be read"),
+        (
+            "trusted_proxies",
+            "trusted_proxies = ‸[\"10.0.0.0/33\"]",
+            "server.trusted_proxies: `10.0.0.0/33` is no network",
+        ),
+        (
+            "trusted_proxies",
+            "trusted_proxies = ‸[\"proxy.example.com\"]",
+            "server.trusted_proxies: `proxy.example.com` is no",
+        ),
+        ("store", "store = ‸\"rediss//:s3cr3t@redis\"", "limits.store: it is no URL of a store"),
+        ("store", "store = ‸\"postgres://u:s3cr3t@redis\"", "limits.store: it is no URL of a store"),
+        ("store", "store = ‸\"redis://u:s3cr3t@redis:nine\"", "limits.store: it is no URL of a store"),
+        ("store", "store_file = ‸\"nowhere\"", "limits.store_file: the file that it names cannot be read"),
+        ("store", "store_file = ‸\"short\"", "limits.store_file: it is no URL of a store"),
         ("rate", "rate = ‸\"0/m\"", "limits.per_member: `0/m` is no rate"),
         ("rate", "rate = ‸\"30\"", "limits.per_member: `30` is no rate"),
         ("rate", "rate = ‸\"30/w\"", "limits.per_member: `30/w` is no rate"),
@@ -300,7 +328,7 @@ fn an_unknown_key() {
         ),
         // Settings of features that are not there yet.
         ("[log]", "[‸telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n[log]", "there is no key `telemetry` here"),
-        ("listen", "‸trusted_proxies = []", "server: there is no key `trusted_proxies` here"),
+        ("listen", "‸trusted_proxy = []", "server: there is no key `trusted_proxy` here"),
     ]);
 }
 
@@ -366,7 +394,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
         let (text, _) = spoilt("api_token", new);
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{new}: {stderr}");
-        assert!(stderr.contains("config/usher.toml:17:"), "{new}: {stderr}");
+        assert!(stderr.contains("config/usher.toml:18:"), "{new}: {stderr}");
         shows_no_secret(new, &stderr);
     }
     let place = Place::with_policy();
@@ -380,7 +408,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
 fn every_fault_is_told_at_once() {
     let place = place("");
     let text = good().replace("127.0.0.1:0", "nowhere").replace("15s", "0s").replace("HS256", "HS257");
-    let text = text.replace("30/m", "30/w").replace("info", "infos") + "[more]\n";
+    let text = text.replace("\"30/m\"", "\"30/w\"").replace("info", "infos") + "[more]\n";
     place.write(FILE, text.replace("space = \"example\"\n", ""));
     for command in ["check", "serve"] {
         let (code, stdout, stderr) = place.run::<&str, &str>(&[command], &[]);
@@ -389,11 +417,11 @@ fn every_fault_is_told_at_once() {
             "signalwire.space: this setting is required and is not set",
             ":2:10: server.listen: `nowhere`",
             ":6:19: server.request_timeout: this is `0s`",
-            ":28:15: session.issuers.algorithms: this is `HS257`",
-            ":39:8: limits.per_member: `30/w`",
-            ":43:9: log.level: this is `infos`",
-            ":44:2: there is no key `more` here",
-            ":11:10: ops.listen: `nowhere`",
+            ":31:15: session.issuers.algorithms: this is `HS257`",
+            ":45:8: limits.per_member: `30/w`",
+            ":52:9: log.level: this is `infos`",
+            ":53:2: there is no key `more` here",
+            ":12:10: ops.listen: `nowhere`",
             "8 faults found",
         ] {
             assert!(stderr.contains(said), "{command}: {said} is not in: {stderr}");

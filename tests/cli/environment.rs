@@ -221,6 +221,7 @@ fn names(keys: &'static [Key], prefix: &str, all: &mut Vec<String>) {
 fn every_setting_has_a_variable() {
     let place = Place::with_policy();
     place.write("token", crate::support::API_TOKEN);
+    place.write("store", "rediss://:password@redis.example.com\n");
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     place.write("ca.pem", certificate.cert.pem());
     let issuers = format!("[{}]", issuer_of(&format!("secret = {SECRET:?}")));
@@ -231,6 +232,7 @@ fn every_setting_has_a_variable() {
         ("server.keep_alive", "2m"),
         ("server.request_timeout", "9s"),
         ("server.max_connections", "77"),
+        ("server.trusted_proxies", "10.0.0.0/8,fd00::/8"),
         ("server.shutdown_delay", "0s"),
         ("server.shutdown_grace", "1m"),
         ("ops.listen", "127.0.0.1:9465"),
@@ -242,6 +244,8 @@ fn every_setting_has_a_variable() {
         ("signalwire.allow_http", "true"),
         ("signalwire.connect_timeout", "1s"),
         ("signalwire.timeout", "2s"),
+        ("signalwire.max_in_flight", "7"),
+        ("signalwire.max_queued", "0"),
         ("signalwire.ca_file", "ca.pem"),
         ("session.issuers", &issuers),
         ("session.remember", "false"),
@@ -251,6 +255,10 @@ fn every_setting_has_a_variable() {
         ("policy.narrow", "false"),
         ("policy.watch", "false"),
         ("limits.per_member", "off"),
+        ("limits.per_address", "{rate = \"1/s\"}"),
+        ("limits.store", "redis://127.0.0.1:6379/3"),
+        ("limits.store_file", "store"),
+        ("limits.on_store_failure", "refuse"),
         ("log.format", "pretty"),
         ("log.level", "warn"),
     ];

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts};
-use usher::limits::{Limits, RateSettings};
+use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts, TrustedProxies};
+use usher::limits::{Limits, LimitsSettings, RateSettings};
 use usher::listener::ConnectionSettings;
 use usher::policy::Policy;
 use usher::sandbox::Sandbox;
@@ -45,7 +45,10 @@ members = ["mallory"]
 pub(crate) struct Setup {
     pub(crate) policy: String,
     pub(crate) issuers: Vec<IssuerSettings>,
-    pub(crate) per_member: Option<RateSettings>,
+    pub(crate) limits: LimitsSettings,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_queued: usize,
     pub(crate) narrow: bool,
     pub(crate) max_body: usize,
     pub(crate) request_timeout: Duration,
@@ -63,7 +66,10 @@ impl Default for Setup {
         Self {
             policy: POLICY.to_owned(),
             issuers: vec![issuer("app", ISSUER)],
-            per_member: None,
+            limits: LimitsSettings::default(),
+            trusted_proxies: Vec::new(),
+            max_in_flight: 256,
+            max_queued: 64,
             narrow: true,
             max_body: 256 * 1024,
             request_timeout: Duration::from_secs(15),
@@ -93,6 +99,11 @@ pub(crate) fn issuer(name: &str, iss: &str) -> IssuerSettings {
         keys_max_stale: Duration::from_hours(24),
         allow_http: false,
     }
+}
+
+/// No limit but this one.
+pub(crate) fn per_member(rate: RateSettings) -> LimitsSettings {
+    LimitsSettings { per_member: Some(rate), ..LimitsSettings::default() }
 }
 
 /// A running service with its sandbox.
@@ -186,17 +197,24 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
         api_token: SecretString::from(setup.api_token),
         connect_timeout: Duration::from_secs(2),
         timeout: setup.upstream_timeout,
+        max_in_flight: setup.max_in_flight,
+        max_queued: setup.max_queued,
+        api_token_file: None,
         ca_file: None,
     });
-    let status = usher::service::status("policy.toml", &policy, &verifier);
+    let signalwire = Arc::new(signalwire.unwrap());
+    let limits = Arc::new(Limits::open(setup.limits).unwrap());
+    let status = usher::service::status("policy.toml", &policy, &verifier, &limits, &signalwire);
+    let proxies = setup.trusted_proxies.iter().map(|text| TrustedProxies::parse(text).unwrap());
     App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
         verifier,
-        limits: Limits::new(setup.per_member),
-        signalwire: signalwire.unwrap(),
+        limits,
+        signalwire,
         narrow: setup.narrow,
         max_body: setup.max_body,
         request_timeout: setup.request_timeout,
+        trusted_proxies: TrustedProxies::new(proxies.collect()),
         origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
         cookie: setup.cookie,
         status,
