@@ -9,6 +9,7 @@ use http::request::Parts;
 use rand::Rng as _;
 use serde::Serialize;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::problem::{DeniedRow, Problem, denied_rows};
 use super::routes::MINTED;
@@ -17,6 +18,7 @@ use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
 use crate::ops::clock;
+use crate::ops::traces::step;
 use crate::policy::{Grant, LimitedBy, Policy, Refused};
 use crate::session::Session;
 use crate::signalwire::{Call, MintFault};
@@ -33,7 +35,7 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let policy = app.policy(); // one policy for the whole request
-    let session = app.session(&head, &policy, &context).await?;
+    let session = app.session(&head, &policy, &context).instrument(step("session")).await?;
     let mut audit = begin_audit(&app, &context, &policy, &session);
     match decide(&app, &context, &policy, &session, &head, body, &mut audit).await {
         Ok(granted) => mint(app, context, granted, audit).await,
@@ -66,10 +68,10 @@ async fn decide(
     let member = policy.member_id(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
     audit.member(&member);
     policy.refuse_blocked(&member)?;
-    let admitted = app.admit(&member).await?;
+    let admitted = app.admit(&member).instrument(step("limits")).await?;
     let draft = body::read(&head.headers, body, app.0.max_body, context).await?;
     let ask = draft.accept(&policy.conditions(session.facts(), &member, app.0.narrow))?;
-    let decision = policy.decide(session, &ask, context.latest_mint());
+    let decision = step("policy").in_scope(|| policy.decide(session, &ask, context.latest_mint()));
     audit.decided(&ask, &decision.account);
     let grant = decision.grant.inspect_err(|denial| audit.denied_for(denial))?;
     let refused = if ask.channels.is_some() { decision.account.refused() } else { Vec::new() };
@@ -80,8 +82,9 @@ async fn decide(
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
     let (answer, answered) = oneshot::channel();
     let tasks = app.0.decisions.tasks.clone();
+    let trace = context.trace.clone();
     let work = mint_and_audit(app, context, granted, audit, answer);
-    tasks.spawn(tracing::Instrument::in_current_span(work));
+    tasks.spawn(work.in_current_span().instrument(trace));
     // The task ends without an answer only by a panic.
     answered.await.unwrap_or_else(|_| Err(Problem::new(Code::InternalError)))
 }
@@ -100,7 +103,7 @@ async fn mint_and_audit(
     let minted = tokio::select! {
         // A token that has come is not thrown away.
         biased;
-        minted = app.0.signalwire.mint(&grant, &admitted, context.deadline, count) => minted,
+        minted = app.0.signalwire.mint(&grant, &admitted, context.deadline, count).instrument(step("mint")) => minted,
         () = app.0.decisions.cut.cancelled() => {
             count(Call { failed: Some(MintFault::Stopped.kind()), took: begun.elapsed() });
             Err(MintFault::Stopped)

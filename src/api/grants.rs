@@ -7,10 +7,12 @@ use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::{App, Context};
 use crate::chat::{ChannelName, MemberId, Rights, Ttl};
+use crate::ops::traces::step;
 use crate::policy::{Overview, PatternRights};
 
 pub(super) async fn get(
@@ -20,10 +22,10 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let policy = app.policy();
     let (head, _) = request.into_parts();
-    let session = app.session(&head, &policy, &context).await?;
+    let session = app.session(&head, &policy, &context).instrument(step("session")).await?;
     let member = policy.member(session.facts())?;
-    app.admit(&member).await?;
-    let overview = policy.overview(session.facts(), context.latest_mint())?;
+    app.admit(&member).instrument(step("limits")).await?;
+    let overview = step("policy").in_scope(|| policy.overview(session.facts(), context.latest_mint()))?;
     Ok(Json(Grants::from(&overview)).into_response())
 }
 

@@ -23,8 +23,11 @@ use super::code::Code;
 use super::cors::Sharing;
 use super::problem::{Problem, Told};
 use super::{App, Context, cors, routes};
+use crate::ops::traces;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A method that is none, in the log.
+const OTHER_METHOD: &str = "other";
 /// How much longer than its deadline a request may take to say so itself.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -55,23 +58,21 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
 async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
+    let (method, route) = (known(request.method()), routes::name(request.uri().path()));
+    let trace = traces::request(method, routes::known(route), &request_id, request.headers());
     let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
     let context = Context {
         request_id: Arc::clone(&request_id),
         address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
         deadline: started + app.0.request_timeout,
+        trace: trace.clone(),
     };
-    let line = Line {
-        method: known(request.method()),
-        route: routes::name(request.uri().path()),
-        context: context.clone(),
-        started,
-    };
+    let line = Line { method: method.unwrap_or(OTHER_METHOD), route, context: context.clone(), started };
     request.extensions_mut().insert(context);
     let _in_flight = app.status().request_begins();
     // At any level of the log: an error without its request's id leads nowhere.
     let span = tracing::error_span!("request", request_id = &*request_id);
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = next.run(request).instrument(span).instrument(trace).await;
     line.write(&app, &response);
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -95,6 +96,8 @@ impl Line {
         let code = told.map(|told| told.code.as_str());
         app.status().metrics.answered(route, status.as_u16(), code.unwrap_or_default(), took);
 
+        traces::answered(&context.trace, status.as_u16(), code);
+
         let request_id = &*context.request_id;
         let (address, cause) =
             (context.address.map(tracing::field::display), told.and_then(|told| told.cause.as_deref()));
@@ -109,9 +112,9 @@ impl Line {
 }
 
 /// A method's name, if it is one: another could be anything that somebody has pasted.
-fn known(method: &Method) -> &'static str {
+fn known(method: &Method) -> Option<&'static str> {
     const NAMES: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
-    NAMES.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
+    NAMES.into_iter().find(|name| *name == method.as_str())
 }
 
 /// The client's own id if it is one header of `[A-Za-z0-9._:-]{1,128}`, else a new one.

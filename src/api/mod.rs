@@ -105,6 +105,8 @@ struct Context {
     request_id: Arc<str>,
     address: Option<IpAddr>,
     deadline: Instant,
+    /// What is recorded of it, where traces are.
+    trace: tracing::Span,
 }
 
 impl App {

@@ -51,6 +51,11 @@ pub(super) fn name(path: &str) -> &'static str {
     [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS].into_iter().find(|route| *route == path).unwrap_or(OTHER)
 }
 
+/// The route of that name, where it is one.
+pub(super) fn known(name: &'static str) -> Option<&'static str> {
+    Some(name).filter(|name| *name != OTHER)
+}
+
 /// Every series that there is from the start.
 #[must_use]
 pub fn metric_series() -> MetricSeries {

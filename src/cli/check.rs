@@ -79,6 +79,9 @@ fn understood(settings: &Settings, policy: &Policy) -> String {
     for issuer in &settings.issuers {
         line("issuer", understood_issuer(issuer));
     }
+    if let Some(traces) = &settings.traces {
+        line("traces", traces.endpoint().to_string());
+    }
     text + &understood_policy(&settings.policy.file.display().to_string(), policy)
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Options {
 pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Failure> {
     dev::refuse_real_credentials("dev", environment).map_err(Failure::Wrong)?;
     let options = dev::Options { policy: options.policy, listen: options.listen, allow_remote: options.allow_remote };
-    log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO });
+    log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO }, None);
     block_on(async {
         let signals = Signals::of_terminal().map_err(no_signals)?;
         let Dev { service, greeting, sandbox, left_behind } =

@@ -43,7 +43,7 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
         }
         None => format!("PT{}", random_text()).into(),
     };
-    log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO });
+    log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO }, None);
     block_on(async {
         let Signals { mut stop, .. } = Signals::of_terminal().map_err(no_signals)?;
         let listener = match options.listen {

@@ -12,8 +12,9 @@ use crate::api::{App, Decisions, Parts};
 use crate::chat::causes;
 use crate::limits::Limits;
 use crate::listener::bind;
+use crate::ops::traces::Traces;
 use crate::ops::{clock, log};
-use crate::service::{self, Lifetime, PolicyFile, Service, Signals};
+use crate::service::{self, CutOff, Lifetime, PolicyFile, Service, Signals};
 use crate::session::{IssuerSettings, Verifier};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{BuildFault, Client};
@@ -37,7 +38,9 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         BuildFault::Tls(_) => Failure::failed(causes(&fault)),
         _ => Failure::wrong(format!("error: {}", causes(&fault))),
     })?;
-    log::start(settings.log);
+    let traces = settings.traces.as_ref().map(Traces::start).transpose();
+    let traces = traces.map_err(|fault| Failure::failed(causes(&fault)))?;
+    log::start(settings.log, traces.as_ref());
     for lint in settings.lints.iter() {
         tracing::warn!(lint = lint.name, "{}", lint.summary());
     }
@@ -87,7 +90,12 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         tracing::info!(path = policy_file.name(), sha256 = app.policy().sha256(), "policy in force");
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
         let service = Service { app, listener, guard: None, ops, policy: Some(policy_file), lifetime };
-        service.run(signals).await.map_err(|cut_off| Failure::failed(cut_off).into_log())
+        let ended = service.run(signals).await;
+        // Whoever sends a second signal does not want to wait.
+        if let Some(traces) = traces.filter(|_| ended != Err(CutOff::SecondSignal)) {
+            traces.finish().await;
+        }
+        ended.map_err(|cut_off| Failure::failed(cut_off).into_log())
     })
 }
 

@@ -4,10 +4,13 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
+use super::traces::{self, Traces};
 use super::writer;
 
 /// How the log is written.
@@ -34,16 +37,19 @@ impl LogSettings {
     pub const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 }
 
-/// Starts the log, once a process.
-pub fn start(settings: LogSettings) {
-    let filter = EnvFilter::new(settings.level.to_string());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Escaping).log_internal_errors(false);
-    let started = match settings.format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+/// Starts the log, once a process, and with it the recording of traces where there is to be one.
+pub fn start(settings: LogSettings, traces: Option<&Traces>) {
+    // Each has a filter of its own: the spans of traces are not the log's, nor its lines theirs.
+    let filter = EnvFilter::new(format!("{},{}=off", settings.level, traces::TARGET));
+    let lines = tracing_subscriber::fmt::layer().with_writer(Escaping).log_internal_errors(false);
+    let lines = match settings.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
         // Colour would be escaped along with the rest, so this goes without.
-        LogFormat::Pretty => builder.with_ansi(false).with_target(false).try_init(),
+        LogFormat::Pretty => lines.with_ansi(false).with_target(false).boxed(),
     };
-    if started.is_err() {
+    // Traces are innermost: their layer finds a span again only by the type of what is below it.
+    let subscriber = tracing_subscriber::registry().with(traces.map(Traces::layer)).with(lines.with_filter(filter));
+    if subscriber.try_init().is_err() {
         tracing::debug!("the log was started before");
     }
     writer::start();

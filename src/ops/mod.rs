@@ -8,6 +8,7 @@
 //! audit.rs     one event for every decision
 //! recorded.rs  such events as they are read again
 //! metrics.rs   what is counted and measured
+//! traces/      what of a request is recorded for a collector, and the way there
 //! status.rs    ready or not, which policy: what the service tells and the listeners ask
 //! listener.rs  the operator's listener
 //! ```
@@ -19,6 +20,7 @@ pub mod log;
 mod metrics;
 mod recorded;
 mod status;
+pub mod traces;
 mod writer;
 
 pub use listener::router;

@@ -156,14 +156,17 @@ impl Sandbox {
     async fn receive(&self, request: Request) -> (Received, Bytes) {
         let (head, body) = request.into_parts();
         let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+        let text = |name: &str| {
+            let value = head.headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         let received = Received {
             method: head.method.to_string(),
             path: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
             authorized: self.inner.credentials.admit(head.headers.get(header::AUTHORIZATION)),
-            content_type: head
-                .headers
-                .get(header::CONTENT_TYPE)
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            content_type: text(header::CONTENT_TYPE.as_str()),
+            traceparent: text("traceparent"),
+            tracestate: text("tracestate"),
             body: String::new(),
         };
         let kept = if received.authorized { String::from_utf8_lossy(&body).into_owned() } else { String::new() };

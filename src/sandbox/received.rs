@@ -17,6 +17,10 @@ pub struct Received {
     pub authorized: bool,
     /// The `Content-Type` header.
     pub content_type: Option<String>,
+    /// The `traceparent` header.
+    pub traceparent: Option<String>,
+    /// The `tracestate` header.
+    pub tracestate: Option<String>,
     /// The body as text, with U+FFFD for what is not UTF-8; empty when it was over 2 MiB or broke off, or where the
     /// credentials were wrong: of somebody unknown nothing is kept.
     pub body: String,

@@ -53,3 +53,12 @@ pub(super) fn parse_listen(setting: &[&str], text: &str, layers: &Layers, faults
     }
     address
 }
+
+/// A URL or a host for the eyes: as it was written where it is a name or an address alone, as what stands elsewhere (before
+/// an `@`, in a path) may be credentials.
+pub(super) fn shown_host(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:/_$\" ".contains(c);
+    let path = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let is_shown = text.chars().all(is_plain) && !path.trim_end_matches('/').contains('/');
+    if is_shown { quoted(text) } else { "this".to_owned() }
+}

@@ -25,6 +25,7 @@ pub static KEYS: &[Key] = &[
     Key::optional("policy", Kind::Table(POLICY), "the policy file"),
     Key::optional("limits", Kind::Table(LIMITS), "how often anybody may ask"),
     Key::optional("log", Kind::Table(LOG), "the log on standard error"),
+    Key::optional("telemetry", Kind::Table(TELEMETRY), "traces"),
 ];
 
 static SERVER: &[Key] = &[
@@ -121,6 +122,9 @@ static LOG: &[Key] = &[
     Key::optional("level", Kind::Word(LogSettings::LEVELS), "from which level on"),
 ];
 
+static TELEMETRY: &[Key] =
+    &[Key::optional("otlp_endpoint", Kind::Text, "the base URL of an OTLP collector (HTTP); absent: no traces")];
+
 /// What holds where nothing else is said.
 pub(super) const DEFAULTS: &str = r#"
 [server]
@@ -160,4 +164,5 @@ burst = 60
 [log]
 format = "json"
 level = "info"
+[telemetry]
 "#;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::address::parse_listen;
+use super::address::{parse_listen, shown_host};
 use super::layers::Layers;
 use super::raw::{RawServer, RawSettings, RawSignalWire, merge};
 use super::space::parse_space;
-use super::{PolicySettings, ServerSettings, Settings, cookie, issuer, limits};
+use super::{PolicySettings, ServerSettings, Settings, collector, cookie, issuer, limits};
 use crate::api::{AllowedOrigin, AllowedOrigins, TrustedProxies};
 use crate::chat::causes;
 use crate::files;
@@ -31,7 +31,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
             return None;
         }
     };
-    let RawSettings { server, ops, cors, signalwire, session, policy, limits: limits_raw, log } = raw;
+    let RawSettings { server, ops, cors, signalwire, session, policy, limits: limits_raw, log, telemetry } = raw;
     let server = read_server(&server, layers, faults);
     let ops_listen = ops.listen.map(|listen| parse_listen(&["ops", "listen"], &listen, layers, faults));
     if let (Some(server), Some(Some(ops))) = (&server, ops_listen)
@@ -49,6 +49,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
         cookie::refuse_wildcards(&origins, layers, faults);
     }
     let limits = limits::read(limits_raw, layers, faults);
+    let traces = telemetry.otlp_endpoint.map(|endpoint| collector::read(&endpoint, layers, faults));
     if let Err(why) = files::read(Path::new(&policy.file)) {
         let message = format!("policy.file: {} cannot be read: {why}", quoted(&policy.file));
         faults.add(&layers.place(&["policy", "file"]), message, "name the policy file, from the working directory on");
@@ -72,6 +73,10 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
         log: LogSettings {
             format: if log.format == "pretty" { LogFormat::Pretty } else { LogFormat::Json },
             level: log.level.parse().unwrap_or(tracing::Level::INFO),
+        },
+        traces: match traces {
+            Some(traces) => Some(traces?),
+            None => None,
         },
         lints: Lints::default(),
     })
@@ -125,13 +130,7 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         Some(text) => match parse_space(text, raw.allow_http) {
             Ok(space) => Some(space),
             Err(fault) => {
-                // What stands before an @ may be credentials.
-                // Only what is a host, a name or an address: what stands elsewhere may be credentials.
-                let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-:/_$\" ".contains(c);
-                let path = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
-                let is_shown = text.chars().all(is_plain) && !path.trim_end_matches('/').contains('/');
-                let shown = if is_shown { quoted(text) } else { "this".to_owned() };
-                let message = format!("signalwire.space: {shown} cannot be used: {fault}");
+                let message = format!("signalwire.space: {} cannot be used: {fault}", shown_host(text));
                 let advice = "write your space's name, as in \"example\" for example.signalwire.com";
                 faults.add(&layers.place(&["signalwire", "space"]), message, advice);
                 None

@@ -2,20 +2,22 @@
 //! the modules that it fills; must not know requests.
 //!
 //! ```text
-//! keys.rs     the settings that there are, and their defaults
-//! layers.rs   defaults, files, environment: each checked by itself
-//! raw.rs      the merged layers, by the `config` crate, as plain values
-//! meaning.rs  plain values → Settings
-//! issuer.rs   the same for one issuer
-//! cookie.rs   the same for the session's cookie
-//! space.rs    SignalWire's address from what people write for it
-//! lint.rs     what is allowed and probably not meant
-//! address.rs  the listeners' addresses, also where nothing else is known
-//! deciding.rs what deciding needs, also where there is no secret
-//! limits.rs   how often anybody may ask, and the shared store, also by itself
+//! keys.rs      the settings that there are, and their defaults
+//! layers.rs    defaults, files, environment: each checked by itself
+//! raw.rs       the merged layers, by the `config` crate, as plain values
+//! meaning.rs   plain values → Settings
+//! issuer.rs    the same for one issuer
+//! cookie.rs    the same for the session's cookie
+//! space.rs     SignalWire's address from what people write for it
+//! lint.rs      what is allowed and probably not meant
+//! address.rs   the listeners' addresses, also where nothing else is known
+//! collector.rs where traces go
+//! deciding.rs  what deciding needs, also where there is no secret
+//! limits.rs    how often anybody may ask, and the shared store, also by itself
 //! ```
 
 mod address;
+mod collector;
 mod cookie;
 mod deciding;
 mod issuer;
@@ -35,6 +37,7 @@ use crate::api::{AllowedOrigins, CookieSettings, TrustedProxies};
 use crate::limits::LimitsSettings;
 use crate::listener::ConnectionSettings;
 use crate::ops::log::LogSettings;
+use crate::ops::traces::TracesSettings;
 use crate::schema::{Faults, Lints};
 use crate::session::IssuerSettings;
 use crate::signalwire::SignalWireSettings;
@@ -72,6 +75,8 @@ pub struct Settings {
     pub limits: LimitsSettings,
     /// The log.
     pub log: LogSettings,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TracesSettings>,
     /// What is allowed and probably not meant.
     pub lints: Lints,
 }

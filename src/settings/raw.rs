@@ -18,6 +18,7 @@ pub(super) struct RawSettings {
     pub(super) policy: RawPolicy,
     pub(super) limits: RawLimits,
     pub(super) log: RawLog,
+    pub(super) telemetry: RawTelemetry,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +127,11 @@ pub(super) enum RawRate {
 pub(super) struct RawLog {
     pub(super) format: String,
     pub(super) level: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawTelemetry {
+    pub(super) otlp_endpoint: Option<String>,
 }
 
 pub(super) fn merge(layers: &Layers) -> Result<RawSettings, ConfigError> {

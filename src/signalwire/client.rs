@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
+use tracing::Instrument as _;
 
-use super::SignalWireSettings;
 use super::circuit::{Circuit, CircuitState, Pass};
 use super::fault::{BuildFault, MintFault};
 use super::places::Places;
 use super::wire::{ChatToken, Wire};
+use super::{SignalWireSettings, trace};
 use crate::limits::Admitted;
 use crate::policy::Grant;
 
@@ -173,10 +174,12 @@ impl Client {
         // It may have been closed to those who waited.
         let pass = self.circuit.enter(Instant::now()).map_err(refused)?;
 
+        let span = trace::call(self.wire.address());
         let begun = Instant::now();
         let until = (begun + self.timeout).min(deadline);
-        let answer = tokio::time::timeout_at(until.into(), self.wire.post(body.clone())).await;
+        let answer = tokio::time::timeout_at(until.into(), self.wire.post(body.clone()).instrument(span.clone())).await;
         let answer = answer.unwrap_or(Err(MintFault::Timeout));
+        trace::ended(&span, answer.as_ref().map(|(_, status)| *status));
         seen(Call { failed: answer.as_ref().err().map(MintFault::kind), took: begun.elapsed() });
         let is_last = matches!(pass, Pass::Probe(_));
         if let Pass::Probe(probe) = pass {

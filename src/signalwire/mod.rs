@@ -8,6 +8,7 @@
 //! wire.rs         one call: the request, and what its answer means
 //! credentials.rs  the header that says who we are, anew when its file changes
 //! fault.rs        what can go wrong, by what it means
+//! trace.rs        a call in a trace, and how SignalWire is told of it
 //! ```
 
 mod circuit;
@@ -15,6 +16,7 @@ mod client;
 mod credentials;
 mod fault;
 mod places;
+mod trace;
 mod wire;
 
 use std::path::PathBuf;

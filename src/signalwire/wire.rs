@@ -17,9 +17,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::SignalWireSettings;
 use super::credentials::Credentials;
 use super::fault::{BuildFault, MintFault};
+use super::{SignalWireSettings, trace};
 use crate::files;
 
 /// The largest answer that is read.
@@ -99,6 +99,7 @@ impl Wire {
             .post(self.tokens.clone())
             .header(AUTHORIZATION, authorization.clone())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .headers(trace::headers())
             .body(body);
         let answer = request.send().await.map_err(sort)?;
         match answer.status().as_u16() {

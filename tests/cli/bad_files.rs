@@ -62,6 +62,8 @@ burst = 60
 [log]
 format = "json"
 level = "info"
+[telemetry]
+otlp_endpoint = "http://127.0.0.1:4318"
 "#
     )
 }
@@ -253,6 +255,9 @@ fn a_value_that_means_nothing_good() {
         ("store", "store = ‸\"redis://u:s3cr3t@redis:nine\"", "limits.store: it is no URL of a store"),
         ("store", "store_file = ‸\"nowhere\"", "limits.store_file: the file that it names cannot be read"),
         ("store", "store_file = ‸\"short\"", "limits.store_file: it is no URL of a store"),
+        ("otlp_endpoint", "otlp_endpoint = ‸\"ftp://a\"", "telemetry.otlp_endpoint: `ftp://a` cannot be used: it is"),
+        ("otlp_endpoint", "otlp_endpoint = ‸\"http://me:s3cr3t@a\"", "telemetry.otlp_endpoint: this cannot be used"),
+        ("otlp_endpoint", "otlp_endpoint = ‸4318", "telemetry.otlp_endpoint: this is an integer"),
         ("rate", "rate = ‸\"0/m\"", "limits.per_member: `0/m` is no rate"),
         ("rate", "rate = ‸\"30\"", "limits.per_member: `30` is no rate"),
         ("rate", "rate = ‸\"30/w\"", "limits.per_member: `30/w` is no rate"),
@@ -326,8 +331,12 @@ fn an_unknown_key() {
             "‸zzzzzzzzz = 1",
             "policy: there is no key `zzzzzzzzz` here\n  = help: the keys here are `file`, `narrow`",
         ),
+        (
+            "otlp_endpoint",
+            "‸otlp_endpiont = \"http://127.0.0.1:4318\"",
+            "telemetry: there is no key `otlp_endpiont` here",
+        ),
         // Settings of features that are not there yet.
-        ("[log]", "[‸telemetry]\notlp_endpoint = \"http://127.0.0.1:4318\"\n[log]", "there is no key `telemetry` here"),
         ("listen", "‸trusted_proxy = []", "server: there is no key `trusted_proxy` here"),
     ]);
 }
@@ -420,7 +429,7 @@ fn every_fault_is_told_at_once() {
             ":31:15: session.issuers.algorithms: this is `HS257`",
             ":45:8: limits.per_member: `30/w`",
             ":52:9: log.level: this is `infos`",
-            ":53:2: there is no key `more` here",
+            ":55:2: there is no key `more` here",
             ":12:10: ops.listen: `nowhere`",
             "8 faults found",
         ] {

@@ -261,6 +261,7 @@ fn every_setting_has_a_variable() {
         ("limits.on_store_failure", "refuse"),
         ("log.format", "pretty"),
         ("log.level", "warn"),
+        ("telemetry.otlp_endpoint", "http://collector:4318"),
     ];
     let mut all = Vec::new();
     names(usher::settings::KEYS, "", &mut all);
@@ -289,6 +290,7 @@ fn every_setting_has_a_variable() {
             ("cors.allowed_origins", "origin      https://a.example.com\norigin      https://*.b.example.com\n"),
             ("signalwire.space", "https://other.signalwire.com/"),
             ("signalwire.project_id", "project an-id\n"),
+            ("telemetry.otlp_endpoint", "traces      http://collector:4318/v1/traces\n"),
         ] {
             assert!(name != told || stdout.contains(line), "{variable}: {stdout}");
         }

@@ -24,6 +24,7 @@ mod schema;
 mod secrets;
 mod serve;
 mod shipped;
+mod traces;
 mod usage;
 
 use std::path::Path;

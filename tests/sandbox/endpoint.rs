@@ -220,6 +220,8 @@ async fn requests_are_remembered_without_their_credentials() {
                 path: "/api/chat/tokens".to_owned(),
                 authorized: true,
                 content_type: Some("application/json".to_owned()),
+                traceparent: None,
+                tracestate: None,
                 body,
             },
             Received {
@@ -227,6 +229,8 @@ async fn requests_are_remembered_without_their_credentials() {
                 path: "/api/pubsub/tokens?a=b".to_owned(),
                 authorized: false,
                 content_type: None,
+                traceparent: None,
+                tracestate: None,
                 body: String::new(),
             },
         ]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 pub(crate) mod binary;
+pub(crate) mod collector;
 pub(crate) mod keys;
 pub(crate) mod provider;
 pub(crate) mod service;
