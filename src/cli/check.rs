@@ -8,6 +8,8 @@ use clap::Args;
 
 use super::serve::open_keys;
 use super::{Failure, complain, print};
+use crate::chat::Timestamp;
+use crate::ops::clock;
 use crate::policy::Policy;
 use crate::schema::{Lints, escaped};
 use crate::service::PolicyFile;
@@ -65,7 +67,11 @@ fn understood(settings: &Settings, policy: &Policy) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{label:<12}{value}");
     };
-    line("listen", settings.server.listen.to_string());
+    let tls = settings.server.tls.as_ref().map(|tls| {
+        let until = clock::rfc3339(Timestamp::from_seconds(tls.validity.until));
+        format!(" with TLS (certificate {} until {until})", tls.cert_file.display())
+    });
+    line("listen", format!("{}{}", settings.server.listen, tls.unwrap_or_default()));
     if let Some(address) = settings.ops_listen {
         line("operator", address.to_string());
     }

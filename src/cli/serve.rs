@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::listener::bind;
 use crate::ops::traces::Traces;
 use crate::ops::{clock, log};
-use crate::service::{self, CutOff, Lifetime, PolicyFile, Service, Signals};
+use crate::service::{self, CutOff, Lifetime, PolicyFile, Service, Signals, TlsFiles};
 use crate::session::{IssuerSettings, Verifier};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{BuildFault, Client};
@@ -34,6 +34,8 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let verifier = Arc::new(open_keys(&settings).map_err(Failure::Wrong)?);
     let opened = PolicyFile::open(&settings.policy.file, &verifier.aliases());
     let (policy_file, policy) = opened.map_err(Failure::wrong)?;
+    let tls = settings.server.tls.as_ref().map(|tls| TlsFiles::open(&tls.cert_file, &tls.key_file)).transpose();
+    let tls = tls.map_err(|unusable| Failure::wrong(format!("error: {unusable}")))?;
     let signalwire = Client::new(&settings.signalwire).map_err(|fault| match fault {
         BuildFault::Tls(_) => Failure::failed(causes(&fault)),
         _ => Failure::wrong(format!("error: {}", causes(&fault))),
@@ -88,8 +90,9 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         }
         let address = listener.local_addr().unwrap_or(settings.server.listen);
         tracing::info!(path = policy_file.name(), sha256 = app.policy().sha256(), "policy in force");
-        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        let service = Service { app, listener, guard: None, ops, policy: Some(policy_file), lifetime };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        tracing::info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
+        let service = Service { app, listener, tls, guard: None, ops, policy: Some(policy_file), lifetime };
         let ended = service.run(signals).await;
         // Whoever sends a second signal does not want to wait.
         if let Some(traces) = traces.filter(|_| ended != Err(CutOff::SecondSignal)) {

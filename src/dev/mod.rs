@@ -140,6 +140,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
     let service = Service {
         app,
         listener,
+        tls: None,
         guard: (!is_remote).then_some(guard as Guard),
         ops: Some(ops),
         policy: policy_file,

@@ -3,8 +3,15 @@
 //!
 //! `axum::serve` has no time-outs at all, and hyper's one time-out for a head counts the idle time before it. So this is a
 //! loop of our own on hyper, with a stream that knows where its connection is (`phase.rs`).
+//!
+//! ```text
+//! phase.rs   where a connection is, and how long it may stay there
+//! tls.rs     certificate and key, and the handshake
+//! unread.rs  what was not read of a body
+//! ```
 
 mod phase;
+mod tls;
 mod unread;
 
 use std::convert::Infallible;
@@ -19,14 +26,18 @@ use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use self::phase::{Answering, Phase, TimedStream};
 use self::unread::{Rest, is_expected};
+
+pub use tls::{Identity, Tls, Unfit, Validity};
 
 /// The largest head, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
@@ -52,10 +63,17 @@ impl Default for ConnectionSettings {
 }
 
 /// Serves until `draining`, then takes no new connection, closes those without a request, and ends when what is in flight
-/// is answered. Dropped before that, it cuts what is left.
+/// is answered. Dropped before that, it cuts what is left. Where there is `tls`, a connection begins with its handshake,
+/// which is a part of its first head's time.
 ///
 /// Each request has the peer's [`SocketAddr`] among its extensions.
-pub async fn serve(listener: TcpListener, router: Router, settings: ConnectionSettings, draining: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    settings: ConnectionSettings,
+    draining: CancellationToken,
+) {
     let connections = TaskTracker::new();
     let kill = CancellationToken::new();
     let _kill_when_dropped = kill.clone().drop_guard();
@@ -75,8 +93,9 @@ pub async fn serve(listener: TcpListener, router: Router, settings: ConnectionSe
         match accepted {
             Ok((stream, peer, place)) => {
                 was_refused = false;
-                let connection = Connection { peer, settings, draining: draining.clone(), kill: kill.clone(), place };
-                connections.spawn(connection.serve(stream, router.clone()));
+                let (draining, kill) = (draining.clone(), kill.clone());
+                let connection = Connection { peer, settings, draining, kill, place };
+                connections.spawn(connection.serve(stream, tls.clone(), router.clone()));
             }
             // The one connection was gone before it was accepted.
             Err(error) if is_of_one_connection(&error) => {}
@@ -127,12 +146,35 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, router: Router) {
-        let Self { peer, settings, draining, kill, place: _place } = self;
+    async fn serve(self, stream: TcpStream, tls: Option<Arc<Tls>>, router: Router) {
         // Answers are small and waited for; a socket that will not have it is served all the same.
         let _ = stream.set_nodelay(true);
         let phase = Phase::default();
-        let stream = TimedStream::new(stream, phase.clone(), settings.header_timeout, settings.keep_alive);
+        let stream = TimedStream::new(stream, phase.clone(), self.settings.header_timeout, self.settings.keep_alive);
+        let Some(tls) = tls else {
+            return self.answer(stream, phase, router).await;
+        };
+        // The stream would give the other side `keep_alive` to take what we say.
+        let handshake = timeout(self.settings.header_timeout, tls.accept(stream));
+        // There is no request yet, so none is waited for.
+        let shaken = tokio::select! {
+            biased;
+            shaken = handshake => shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+            () = self.kill.cancelled() => return,
+            () = self.draining.cancelled() => return,
+        };
+        match shaken {
+            Ok(stream) => self.answer(stream, phase, router).await,
+            Err(error) => tracing::debug!(peer = %self.peer, "a TLS handshake failed: {error}"),
+        }
+    }
+
+    /// Serves what is asked on a stream whose own time-outs know the phase.
+    async fn answer<S>(self, stream: S, phase: Phase, router: Router)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Self { peer, settings, draining, kill, place: _place } = self;
         let service = service_fn(|mut request: Request<Incoming>| {
             phase.enter_busy();
             request.extensions_mut().insert(peer);

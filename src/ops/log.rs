@@ -39,8 +39,10 @@ impl LogSettings {
 
 /// Starts the log, once a process, and with it the recording of traces where there is to be one.
 pub fn start(settings: LogSettings, traces: Option<&Traces>) {
+    // What rustls warns of is mostly what a client did, and no client may fill the log.
+    let others = if settings.level > tracing::Level::INFO { "" } else { ",rustls=error" };
     // Each has a filter of its own: the spans of traces are not the log's, nor its lines theirs.
-    let filter = EnvFilter::new(format!("{},{}=off", settings.level, traces::TARGET));
+    let filter = EnvFilter::new(format!("{}{others},{}=off", settings.level, traces::TARGET));
     let lines = tracing_subscriber::fmt::layer().with_writer(Escaping).log_internal_errors(false);
     let lines = match settings.format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),

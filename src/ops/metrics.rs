@@ -30,6 +30,7 @@ pub struct Metrics {
     store_seconds: [Histogram; 2],
     policy_loaded: Gauge,
     policy_reload_failures: Counter,
+    tls_certificate_reload_failures: Counter,
 }
 
 impl Metrics {
@@ -84,6 +85,7 @@ impl Metrics {
                 .map(|outcome| histogram("usher_limit_store_seconds", "outcome", outcome)),
             policy_loaded: gauge("usher_policy_loaded_timestamp_seconds"),
             policy_reload_failures: counter("usher_policy_reload_failures_total", Vec::new()),
+            tls_certificate_reload_failures: counter("usher_tls_certificate_reload_failures_total", Vec::new()),
             handle: recorder.handle(),
             recorder,
         };
@@ -150,6 +152,11 @@ impl Metrics {
         self.policy_reload_failures.increment(1);
     }
 
+    /// A certificate and its key were of no use, and those in use stay.
+    pub fn tls_certificate_reload_failed(&self) {
+        self.tls_certificate_reload_failures.increment(1);
+    }
+
     /// What is looked up only when the metrics are asked for.
     pub fn set(&self, name: &'static str, labels: Vec<Label>, value: f64) {
         self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
@@ -184,6 +191,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("usher_decisions_total", "Audit events, by outcome"),
         ("usher_limit_decisions_total", "Requests that a limit has let in or not, by limit and decision"),
         ("usher_policy_reload_failures_total", "Policy files that were of no use; the policy in force stayed"),
+        (
+            "usher_tls_certificate_reload_failures_total",
+            "Certificates and keys that were of no use; those in use stayed",
+        ),
     ] {
         recorder.describe_counter(name(counter), None, about.into());
     }

@@ -1,4 +1,5 @@
-//! Every file that a running service follows: the policy's and those of keys and secrets. Must not know what they hold.
+//! Every file that a running service follows: the policy's, the certificate's, and those of keys and secrets. Must not know
+//! what they hold.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::policy_file::PolicyFile;
 use super::signals::Reload;
+use super::tls_files::TlsFiles;
 use super::watched::Watched;
 use crate::api::App;
 use crate::chat::causes;
@@ -24,10 +26,11 @@ pub(super) struct Files {
     keys: Vec<Watched>,
     /// What the ways to SignalWire and to the shared store were made of, by the setting that names it.
     ways: Vec<(&'static str, Watched)>,
+    tls: Option<TlsFiles>,
 }
 
 impl Files {
-    pub(super) fn of(app: &App, policy: Option<PolicyFile>, watches_policy: bool) -> Self {
+    pub(super) fn of(app: &App, policy: Option<PolicyFile>, watches_policy: bool, tls: Option<TlsFiles>) -> Self {
         let keys: Vec<_> = app.verifier().key_files().iter().map(|path| Watched::open(path)).collect();
         // The keys in use were read before this look, and their files may have changed in between.
         for file in &keys {
@@ -39,7 +42,7 @@ impl Files {
         for (setting, _) in &ways {
             reread_way(app, setting, "what this file holds is in use");
         }
-        Self { policy, watches_policy, keys, ways }
+        Self { policy, watches_policy, keys, ways, tls }
     }
 
     /// Follows them for ever.
@@ -63,6 +66,9 @@ impl Files {
                 if file.changed(is_asked_for).await || is_asked_for {
                     reread_way(&app, setting, "what this file holds now is in use");
                 }
+            }
+            if let Some(tls) = &mut self.tls {
+                tls.look_again(app.status(), is_asked_for).await;
             }
         }
     }

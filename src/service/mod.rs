@@ -5,7 +5,8 @@
 //! open_files.rs   how many connections the system lets us have
 //! files.rs        the files that a running service follows
 //! policy_file.rs  the policy's file: compiled, and compiled again when it changes
-//! watched.rs      a file that is looked at again and again
+//! tls_files.rs    certificate and key of the public listener: read, and read again when they change
+//! watched.rs      files that are looked at again and again
 //! signals.rs      SIGTERM and SIGINT to stop, SIGHUP to read again
 //! ```
 
@@ -13,6 +14,7 @@ mod files;
 mod open_files;
 mod policy_file;
 mod signals;
+mod tls_files;
 mod watched;
 
 use std::pin::pin;
@@ -37,6 +39,7 @@ use crate::signalwire::{CircuitState, Client, Load};
 pub use open_files::raise_open_files;
 pub use policy_file::{PolicyFile, Unusable};
 pub use signals::{Reload, Signals, Stop};
+pub use tls_files::{TlsFiles, TlsUnusable};
 
 /// How often the metrics' histograms are gathered.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -55,6 +58,8 @@ pub struct Service {
     pub app: App,
     /// Where it is asked.
     pub listener: TcpListener,
+    /// The certificate that it is asked under, where it is not asked in the clear.
+    pub tls: Option<TlsFiles>,
     /// What looks at each request first, if anything does.
     pub guard: Option<Guard>,
     /// Where the operator asks, if anywhere.
@@ -137,7 +142,7 @@ impl Service {
     /// # Errors
     /// Where requests were cut off.
     pub async fn run(self, signals: Signals) -> Result<(), CutOff> {
-        let Self { app, listener, guard, ops, policy, lifetime } = self;
+        let Self { app, listener, tls, guard, ops, policy, lifetime } = self;
         let Signals { mut stop, reload } = signals;
         let status = app.status();
         // Ended with this function, however it ends.
@@ -147,7 +152,8 @@ impl Service {
             let app = app.clone();
             async move { app.limits().follow().await }
         });
-        let files = Files::of(&app, policy, lifetime.watch);
+        let certificate = tls.as_ref().map(TlsFiles::tls);
+        let files = Files::of(&app, policy, lifetime.watch, tls);
         background.spawn(files.follow(app.clone(), reload));
         let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());
         if let Some(ops) = ops {
@@ -156,11 +162,11 @@ impl Service {
                 Some(guard) => api::guarded(router, guard),
                 None => router,
             };
-            background.spawn(observed.track_future(listener::serve(ops, router, OPS, ops_draining.clone())));
+            background.spawn(observed.track_future(listener::serve(ops, None, router, OPS, ops_draining.clone())));
         }
 
         let draining = CancellationToken::new();
-        let serving = listener::serve(listener, app.router(guard), lifetime.connections, draining.clone());
+        let serving = listener::serve(listener, certificate, app.router(guard), lifetime.connections, draining.clone());
         let mut serving = pin!(async {
             serving.await;
             app.finish().await;

@@ -11,6 +11,8 @@ use crate::schema::{Faults, Item, quoted};
 pub struct Addresses {
     /// The public listener.
     pub server: SocketAddr,
+    /// Whether that has TLS of its own.
+    pub has_tls: bool,
     /// The operator's, if there is one.
     pub ops: Option<SocketAddr>,
 }
@@ -36,9 +38,11 @@ impl Addresses {
         if !faults.is_empty() {
             return Err(faults);
         }
+        // Whether its files are of use is not looked at: they hold a secret.
+        let has_tls = layers.has("server.tls");
         match (server, ops) {
-            (Some(Some(server)), None) => Ok(Self { server, ops: None }),
-            (Some(Some(server)), Some(Some(ops))) => Ok(Self { server, ops: Some(ops) }),
+            (Some(Some(server)), None) => Ok(Self { server, has_tls, ops: None }),
+            (Some(Some(server)), Some(Some(ops))) => Ok(Self { server, has_tls, ops: Some(ops) }),
             _ => Err(faults),
         }
     }

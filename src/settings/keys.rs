@@ -38,6 +38,12 @@ static SERVER: &[Key] = &[
     Key::optional("trusted_proxies", texts(0), "the networks of proxies whose X-Forwarded-For is believed"),
     Key::optional("shutdown_delay", DURATION_OR_ZERO, "not ready, but serving on, for load balancers to notice"),
     Key::optional("shutdown_grace", DURATION, "then what is in flight may take so long to finish"),
+    Key::optional("tls", Kind::Table(TLS), "TLS on the public listener; absent: plain HTTP, for a proxy in front"),
+];
+
+static TLS: &[Key] = &[
+    Key::optional("cert_file", Kind::Text, "the certificate as PEM, then those that lead to its CA"),
+    Key::optional("key_file", Kind::Text, "its private key as PEM, unencrypted"),
 ];
 
 static OPS: &[Key] = &[Key::optional("listen", Kind::Text, "address and port, never public; absent: no such listener")];

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Settings;
 use super::layers::Layers;
+use super::{Settings, TlsSettings};
+use crate::chat::Timestamp;
+use crate::ops::clock::rfc3339;
 use crate::schema::{Fields, Lints, Place};
 use crate::session::{AudiencesSettings, IssuerSettings, KeySettings, is_loopback};
 
@@ -13,8 +15,11 @@ use crate::session::{AudiencesSettings, IssuerSettings, KeySettings, is_loopback
 const LONG_LEEWAY: Duration = Duration::from_mins(2);
 
 /// All of them.
-pub(super) fn of(settings: &Settings, layers: &Layers) -> Lints {
+pub(super) fn of(settings: &Settings, layers: &Layers, now: Timestamp) -> Lints {
     let mut lints = Lints::default();
+    if let Some(tls) = &settings.server.tls {
+        of_certificate(tls, layers, now, &mut lints);
+    }
     if is_plain(&settings.signalwire.space) {
         let advice = "this is for a sandbox on a private network: the API token is sent in the clear";
         let place = layers.place(&["signalwire", "space"]);
@@ -34,6 +39,18 @@ pub(super) fn of(settings: &Settings, layers: &Layers) -> Lints {
         of_issuer(issuer, fields, &mut lints);
     }
     lints
+}
+
+fn of_certificate(tls: &TlsSettings, layers: &Layers, now: Timestamp, lints: &mut Lints) {
+    let [from, until] = [tls.validity.from, tls.validity.until].map(Timestamp::from_seconds);
+    let what = match (now.seconds() < from.seconds(), now.seconds() > until.seconds()) {
+        (true, _) => format!("is valid only from {} on", rfc3339(from)),
+        (_, true) => format!("has expired: it was valid until {}", rfc3339(until)),
+        (false, false) => return,
+    };
+    let place = layers.place(&["server", "tls", "cert_file"]);
+    let message = format!("server.tls.cert_file: the certificate {what}");
+    lints.add("certificate-dates", &place, message, "clients refuse it: renew the certificate, or set the clock right");
 }
 
 fn of_issuer(issuer: &IssuerSettings, fields: &Fields, lints: &mut Lints) {

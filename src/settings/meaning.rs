@@ -10,7 +10,7 @@ use super::address::{parse_listen, shown_host};
 use super::layers::Layers;
 use super::raw::{RawServer, RawSettings, RawSignalWire, merge};
 use super::space::parse_space;
-use super::{PolicySettings, ServerSettings, Settings, collector, cookie, issuer, limits};
+use super::{PolicySettings, ServerSettings, Settings, collector, cookie, issuer, limits, tls};
 use crate::api::{AllowedOrigin, AllowedOrigins, TrustedProxies};
 use crate::chat::causes;
 use crate::files;
@@ -83,8 +83,10 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
 }
 
 fn read_server(raw: &RawServer, layers: &Layers, faults: &mut Faults) -> Option<ServerSettings> {
+    let listen = parse_listen(&["server", "listen"], &raw.listen, layers, faults);
+    let tls = raw.tls.as_ref().map(|tls| tls::read(tls, layers, faults));
     Some(ServerSettings {
-        listen: parse_listen(&["server", "listen"], &raw.listen, layers, faults)?,
+        listen: listen?,
         max_body: usize::try_from(raw.max_body).unwrap_or(usize::MAX),
         request_timeout: Duration::from_secs(raw.request_timeout),
         connections: ConnectionSettings {
@@ -95,6 +97,10 @@ fn read_server(raw: &RawServer, layers: &Layers, faults: &mut Faults) -> Option<
         trusted_proxies: read_proxies(&raw.trusted_proxies, layers, faults),
         shutdown_delay: Duration::from_secs(raw.shutdown_delay),
         shutdown_grace: Duration::from_secs(raw.shutdown_grace),
+        tls: match tls {
+            Some(tls) => Some(tls?),
+            None => None,
+        },
     })
 }
 

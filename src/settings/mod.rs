@@ -8,6 +8,7 @@
 //! meaning.rs   plain values → Settings
 //! issuer.rs    the same for one issuer
 //! cookie.rs    the same for the session's cookie
+//! tls.rs       the same for certificate and key of the public listener
 //! space.rs     SignalWire's address from what people write for it
 //! lint.rs      what is allowed and probably not meant
 //! address.rs   the listeners' addresses, also where nothing else is known
@@ -28,6 +29,7 @@ mod lint;
 mod meaning;
 mod raw;
 mod space;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,7 +37,8 @@ use std::time::Duration;
 
 use crate::api::{AllowedOrigins, CookieSettings, TrustedProxies};
 use crate::limits::LimitsSettings;
-use crate::listener::ConnectionSettings;
+use crate::listener::{ConnectionSettings, Validity};
+use crate::ops::clock;
 use crate::ops::log::LogSettings;
 use crate::ops::traces::TracesSettings;
 use crate::schema::{Faults, Lints};
@@ -98,6 +101,19 @@ pub struct ServerSettings {
     pub shutdown_delay: Duration,
     /// Then what is in flight may take so long to finish.
     pub shutdown_grace: Duration,
+    /// TLS of its own; none: plain HTTP.
+    pub tls: Option<TlsSettings>,
+}
+
+/// Certificate and key of the public listener, which fitted when the settings were read.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
+    /// The certificate as PEM, then those that lead to its CA.
+    pub cert_file: PathBuf,
+    /// Its private key as PEM.
+    pub key_file: PathBuf,
+    /// From when until when the certificate holds.
+    pub validity: Validity,
 }
 
 /// The policy file.
@@ -132,7 +148,7 @@ impl Settings {
         }
         let settings = meaning::read(&layers, &mut faults);
         match settings {
-            Some(settings) => faults.or(Self { lints: lint::of(&settings, &layers), ..settings }),
+            Some(settings) => faults.or(Self { lints: lint::of(&settings, &layers, clock::now()), ..settings }),
             None => Err(faults),
         }
     }

@@ -32,6 +32,13 @@ pub(super) struct RawServer {
     pub(super) trusted_proxies: Vec<String>,
     pub(super) shutdown_delay: u64,
     pub(super) shutdown_grace: u64,
+    pub(super) tls: Option<RawTls>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawTls {
+    pub(super) cert_file: Option<String>,
+    pub(super) key_file: Option<String>,
 }
 
 #[derive(Deserialize)]

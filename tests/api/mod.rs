@@ -25,6 +25,7 @@ mod problems;
 mod request_ids;
 mod seen;
 mod served;
+mod tls;
 mod upstream;
 
 use serde_json::{Value, json};

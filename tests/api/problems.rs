@@ -46,7 +46,7 @@ async fn with_upstream(fault: Fault) -> Seen {
 /// What a good request gets where this looks at it first, as in `usher dev`.
 async fn with_guard(guard: Guard) -> Seen {
     let router = app(Setup::default(), "http://127.0.0.1:9").router(Some(guard));
-    let (url, serving) = serve(router, ConnectionSettings::default()).await;
+    let (url, serving) = serve(None, router, ConnectionSettings::default()).await;
     let head = format!("GET /chat-token/grants HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nConnection: close\r\n\r\n");
     let seen = raw(&url, head).await;
     serving.abort();

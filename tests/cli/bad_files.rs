@@ -2,6 +2,7 @@
 
 use super::Place;
 use crate::support::service::POLICY;
+use crate::support::tls::Certificate;
 use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
 
 const FILE: &str = "config/usher.toml";
@@ -19,6 +20,7 @@ max_connections = 100
 trusted_proxies = ["10.0.0.0/8", "fd00::/8", "192.0.2.1"]
 shutdown_delay = "0s"
 shutdown_grace = "20s"
+tls = {{ cert_file = "cert.pem", key_file = "key.pem" }}
 [ops]
 listen = "127.0.0.1:0"
 [cors]
@@ -71,12 +73,19 @@ otlp_endpoint = "http://127.0.0.1:4318"
 fn place(settings: &str) -> Place {
     let place = Place::with_policy();
     place.write(FILE, settings);
+    write_certificate(&place);
     place.write("empty", "");
     place.write("newline", "\n");
     place.write("short", "PT-short-secret\n");
     place.write("bytes", [0xff, 0xfe]);
     place.write("no.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     place
+}
+
+fn write_certificate(place: &Place) {
+    let certificate = Certificate::new();
+    place.write("cert.pem", &certificate.pem);
+    place.write("key.pem", &certificate.key);
 }
 
 /// The good settings with the one line that begins with `old` replaced; where `‸` stood in the new one, as `line:column`.
@@ -156,6 +165,9 @@ fn a_value_of_the_wrong_kind() {
         ("max_connections", "max_connections = ‸\"100\"", "server.max_connections: this is the string `100`"),
         ("shutdown_delay", "shutdown_delay = ‸0", "server.shutdown_delay: this is an integer"),
         ("shutdown_grace", "shutdown_grace = ‸\"0s\"", "server.shutdown_grace: this is `0s`"),
+        ("tls", "tls = ‸\"on\"", "server.tls: this is a string, where a table is wanted"),
+        ("tls", "tls = { cert_file = ‸7, key_file = \"key.pem\" }", "server.tls.cert_file: this is an integer"),
+        ("tls", "tls = { cert_file = \"cert.pem\", key_file = ‸\"\" }", "server.tls.key_file: this is an empty string"),
         ("[ops]", "[ops]\n‸listen_on = \"127.0.0.1:0\"", "ops: there is no key `listen_on` here"),
         ("allowed_origins", "allowed_origins = ‸\"https://a.example\"", "cors.allowed_origins: this is"),
         ("allowed_origins", "allowed_origins = [‸7]", "cors.allowed_origins: this is an integer"),
@@ -189,7 +201,7 @@ fn an_issuer_without_what_it_must_have() {
         let (text, _) = spoilt(&format!("{key} = "), "");
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{key}: {stderr}");
-        let said = format!("error: {FILE}:24:1: session.issuers: `{key}` is missing");
+        let said = format!("error: {FILE}:25:1: session.issuers: `{key}` is missing");
         assert!(stderr.contains(&said), "{stderr}");
         assert!(stderr.ends_with("1 fault found\n"), "{stderr}");
     }
@@ -219,6 +231,18 @@ fn a_value_that_means_nothing_good() {
         ("listen", "listen = ‸\"localhost\"", "server.listen: `localhost` is no address"),
         ("listen", "listen = ‸\"8080\"", "server.listen: `8080` is no address"),
         ("listen", "listen = ‸\"127.0.0.1:70000\"", "server.listen: `127.0.0.1:70000` is no address"),
+        ("tls", "tls = ‸{ key_file = \"key.pem\" }", "server.tls: `cert_file` is missing"),
+        ("tls", "tls = ‸{ cert_file = \"cert.pem\" }", "server.tls: `key_file` is missing"),
+        (
+            "tls",
+            "tls = { cert_file = ‸\"not/there\", key_file = \"key.pem\" }",
+            "server.tls.cert_file: `not/there` cannot be read",
+        ),
+        (
+            "tls",
+            "tls = { cert_file = \"cert.pem\", key_file = ‸\"not/there\" }",
+            "server.tls.key_file: the file that it names cannot be read",
+        ),
         ("space", "space = ‸\"https://example.com/api\"", "signalwire.space: "),
         ("space", "space = ‸\"https://me:s3cr3t@example.signalwire.com\"", "signalwire.space: "),
         ("space", "space = ‸\"me:s3cr3t@example.signalwire.com\"", "signalwire.space: "),
@@ -318,6 +342,11 @@ fn an_unknown_key() {
             "‸lisetn = \"127.0.0.1:0\"",
             "server: there is no key `lisetn` here\n  = help: did you mean `listen`?",
         ),
+        (
+            "tls",
+            "tls = { cert_file = \"cert.pem\", ‸keyfile = \"key.pem\", key_file = \"key.pem\" }",
+            "server.tls: there is no key `keyfile` here\n  = help: did you mean `key_file`?",
+        ),
         ("[log]", "[‸logs]\nformat = \"json\"\n[log]", "there is no key `logs` here\n  = help: did you mean `log`?"),
         ("api_token", "‸api_tokn = \"s3cr3t\"\napi_token = \"x\"", "signalwire: there is no key `api_tokn` here"),
         (
@@ -403,7 +432,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
         let (text, _) = spoilt("api_token", new);
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{new}: {stderr}");
-        assert!(stderr.contains("config/usher.toml:18:"), "{new}: {stderr}");
+        assert!(stderr.contains("config/usher.toml:19:"), "{new}: {stderr}");
         shows_no_secret(new, &stderr);
     }
     let place = Place::with_policy();
@@ -426,11 +455,11 @@ fn every_fault_is_told_at_once() {
             "signalwire.space: this setting is required and is not set",
             ":2:10: server.listen: `nowhere`",
             ":6:19: server.request_timeout: this is `0s`",
-            ":31:15: session.issuers.algorithms: this is `HS257`",
-            ":45:8: limits.per_member: `30/w`",
-            ":52:9: log.level: this is `infos`",
-            ":55:2: there is no key `more` here",
-            ":12:10: ops.listen: `nowhere`",
+            ":32:15: session.issuers.algorithms: this is `HS257`",
+            ":46:8: limits.per_member: `30/w`",
+            ":53:9: log.level: this is `infos`",
+            ":56:2: there is no key `more` here",
+            ":13:10: ops.listen: `nowhere`",
             "8 faults found",
         ] {
             assert!(stderr.contains(said), "{command}: {said} is not in: {stderr}");
@@ -444,6 +473,7 @@ fn a_file_that_is_named_must_be_there() {
     let place = Place::empty();
     place.write("config/policy.toml", POLICY);
     place.write("good.toml", good());
+    write_certificate(&place);
     for command in ["check", "serve"] {
         let arguments = [command, "--config", "good.toml", "--config", "gone.toml"];
         let (code, _, stderr) = place.run::<&str, &str>(&arguments, &[]);

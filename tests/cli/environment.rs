@@ -224,6 +224,8 @@ fn every_setting_has_a_variable() {
     place.write("store", "rediss://:password@redis.example.com\n");
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     place.write("ca.pem", certificate.cert.pem());
+    place.write("cert.pem", certificate.cert.pem());
+    place.write("key.pem", certificate.signing_key.serialize_pem());
     let issuers = format!("[{}]", issuer_of(&format!("secret = {SECRET:?}")));
     let values = [
         ("server.listen", "[::1]:8081"),
@@ -235,6 +237,8 @@ fn every_setting_has_a_variable() {
         ("server.trusted_proxies", "10.0.0.0/8,fd00::/8"),
         ("server.shutdown_delay", "0s"),
         ("server.shutdown_grace", "1m"),
+        ("server.tls.cert_file", "cert.pem"),
+        ("server.tls.key_file", "key.pem"),
         ("ops.listen", "127.0.0.1:9465"),
         ("cors.allowed_origins", "https://a.example.com,https://*.b.example.com"),
         ("signalwire.space", "other"),
@@ -275,17 +279,26 @@ fn every_setting_has_a_variable() {
         } else {
             super::with(complete, "USHER__SIGNALWIRE__API_TOKEN", "PT-y")
         };
-        // The guard is nothing without its cookie.
-        let complete = if name == "session.cookie.guard_header" {
-            super::with(complete, "USHER__SESSION__COOKIE__NAME", "__Host-session")
-        } else {
-            complete
+        // Some are nothing without another: the guard without its cookie, a certificate without its key.
+        let beside = [
+            ("session.cookie.guard_header", "USHER__SESSION__COOKIE__NAME", "__Host-session"),
+            ("server.tls.cert_file", "USHER__SERVER__TLS__KEY_FILE", "key.pem"),
+            ("server.tls.key_file", "USHER__SERVER__TLS__CERT_FILE", "cert.pem"),
+        ];
+        let complete = match beside.iter().find(|(setting, ..)| *setting == name) {
+            Some((_, other, value)) => super::with(complete, other, value),
+            None => complete,
         };
         let (code, stdout, stderr) = place.run(&["check"], &super::with(complete.clone(), &variable, value));
         assert_eq!((code, stderr.as_str()), (0, ""), "{variable}={value}");
         // What `check` tells shows that the value was taken.
         for (told, line) in [
             ("server.listen", "listen      [::1]:8081\n"),
+            (
+                "server.tls.cert_file",
+                "listen      127.0.0.1:0 with TLS (certificate cert.pem until 4096-01-01T00:00:00Z)\n",
+            ),
+            ("server.tls.key_file", " with TLS (certificate cert.pem until "),
             ("ops.listen", "operator    127.0.0.1:9465\n"),
             ("cors.allowed_origins", "origin      https://a.example.com\norigin      https://*.b.example.com\n"),
             ("signalwire.space", "https://other.signalwire.com/"),

@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod shipped;
 mod traces;
+mod tls;
 mod usage;
 
 use std::path::Path;

@@ -55,12 +55,15 @@ fn each_of_its_optional_lines_is_a_setting_too() {
     assert!(optional.len() > 5);
     for (index, setting) in optional {
         let key = setting.split(' ').next().unwrap();
-        let is_of_cookie = ["name", "guard_header"].contains(&key);
+        // A table that is optional as a whole, with what must be in it.
+        let tables: [(&[&str], &[&str]); 2] = [
+            (&["name", "guard_header"], &["#[session.cookie]", "#name"]),
+            (&["cert_file", "key_file"], &["#[server.tls]", "#cert_file", "#key_file"]),
+        ];
+        let table = tables.iter().find(|(keys, _)| keys.contains(&key)).map_or(&[][..], |(_, lines)| lines);
         let lines = SHIPPED.lines().enumerate().filter_map(|(at, line)| match at {
             at if at == index => Some(setting),
-            _ if is_of_cookie && ["#[session.cookie]", "#name"].iter().any(|start| line.starts_with(start)) => {
-                line.strip_prefix('#')
-            }
+            _ if table.iter().any(|start| line.starts_with(start)) => line.strip_prefix('#'),
             // A secret and its file are one of the two.
             _ if key == "store_file" && line.starts_with("store =") => None,
             // An issuer's keys come from one place.
@@ -77,6 +80,7 @@ fn each_of_its_optional_lines_is_a_setting_too() {
         // The files are not there, and a secret's coding wants a secret.
         let faults: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         let expected = key.ends_with("_file") || key == "secret_encoding";
+        let key = if key == "key_file" { "cert_file" } else { key };
         let is_told =
             |fault: &&str| fault.contains(key) && fault.contains("No such file") || fault.contains("has no keys");
         assert!(faults.iter().all(|fault| expected && is_told(fault)), "{setting}: {stderr}");

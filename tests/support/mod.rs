@@ -7,6 +7,7 @@ pub(crate) mod collector;
 pub(crate) mod keys;
 pub(crate) mod provider;
 pub(crate) mod service;
+pub(crate) mod tls;
 
 /// The audience that the tests' sessions are for.
 pub(crate) const AUDIENCE: &str = "https://api.example.com";

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts, TrustedProxies};
 use usher::limits::{Limits, LimitsSettings, RateSettings};
-use usher::listener::ConnectionSettings;
+use usher::listener::{ConnectionSettings, Tls};
 use usher::policy::Policy;
 use usher::sandbox::Sandbox;
 use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, Verifier};
@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) origins: Vec<String>,
     pub(crate) connections: ConnectionSettings,
     pub(crate) cookie: Option<CookieSettings>,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Default for Setup {
@@ -79,6 +80,7 @@ impl Default for Setup {
             origins: vec![ORIGIN.to_owned()],
             connections: ConnectionSettings::default(),
             cookie: None,
+            tls: None,
         }
     }
 }
@@ -130,8 +132,8 @@ impl Service {
         let serving = sandbox.clone().serve(upstream, std::future::pending());
         let sandbox_task = tokio::spawn(async move { drop(serving.await) });
 
-        let connections = setup.connections;
-        let (url, service_task) = serve(app(setup, &space).router(None), connections).await;
+        let (connections, tls) = (setup.connections, setup.tls.clone());
+        let (url, service_task) = serve(tls, app(setup, &space).router(None), connections).await;
         let client = reqwest::ClientBuilder::new().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { url, sandbox, client, tasks: vec![sandbox_task, service_task] }
     }
@@ -173,10 +175,15 @@ impl Drop for Service {
 }
 
 /// Serves this over a socket of its own; its address.
-pub(crate) async fn serve(router: axum::Router, connections: ConnectionSettings) -> (String, JoinHandle<()>) {
+pub(crate) async fn serve(
+    tls: Option<Arc<Tls>>,
+    router: axum::Router,
+    connections: ConnectionSettings,
+) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let serving = usher::listener::serve(listener, router, connections, CancellationToken::new());
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+    let serving = usher::listener::serve(listener, tls, router, connections, CancellationToken::new());
     (url, tokio::spawn(serving))
 }
 
