@@ -49,7 +49,10 @@ pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router 
         .layer(middleware::from_fn_with_state(sharing, cors::share))
         .layer(middleware::from_fn(write_problems))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(move |request: Request, next: Next| look(guard, request, next)))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            move |State(app): State<App>, request: Request, next: Next| look(app, guard, request, next),
+        ))
         .layer(middleware::from_fn(limit_time));
     Router::new().fallback_service(layers.service(routes))
 }
@@ -158,8 +161,11 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
     router.layer(middleware::from_fn(refuse))
 }
 
-async fn look(guard: Option<Guard>, request: Request, next: Next) -> Response {
+async fn look(app: App, guard: Option<Guard>, request: Request, next: Next) -> Response {
     match guard.map_or(Ok(()), |guard| guard(request.headers())) {
+        Ok(()) if routes::is_work(request.uri().path()) && app.shedding().sheds() => {
+            Problem::overloaded().because(&"this process has more to do than it can").into_response()
+        }
         Ok(()) => next.run(request).await,
         Err(code) => Problem::new(code).into_response(),
     }

@@ -11,6 +11,7 @@
 //! address.rs        where a request comes from
 //! admission.rs      who may ask now
 //! body.rs           a body → a Draft of a request
+//! shedding.rs       part of the requests is refused while there are too many
 //! chat_token.rs     POST /chat-token, the whole story
 //! grants.rs         GET /chat-token/grants
 //! health.rs         GET /live, GET /ready
@@ -34,6 +35,7 @@ mod origin;
 mod problem;
 mod problems_page;
 mod routes;
+mod shedding;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,6 +60,7 @@ pub use layers::{Guard, guarded};
 pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
 pub use routes::{MetricSeries, metric_series};
+pub use shedding::Shedding;
 
 /// The service: what every request needs, shared.
 #[derive(Clone, Debug)]
@@ -88,6 +91,8 @@ pub struct Parts {
     pub cookie: Option<CookieSettings>,
     /// What the operator can ask.
     pub status: Arc<Status>,
+    /// How much is refused while there is more to do than can be done.
+    pub shedding: Arc<Shedding>,
     /// Decisions that have begun.
     pub decisions: Decisions,
 }
@@ -150,6 +155,12 @@ impl App {
     #[must_use]
     pub fn signalwire(&self) -> &Client {
         &self.0.signalwire
+    }
+
+    /// How much is refused while there is more to do than can be done.
+    #[must_use]
+    pub fn shedding(&self) -> &Shedding {
+        &self.0.shedding
     }
 
     /// What the operator can ask.

@@ -56,6 +56,11 @@ pub(super) fn known(name: &'static str) -> Option<&'static str> {
     Some(name).filter(|name| *name != OTHER)
 }
 
+/// Whether a path leads to what takes time. What an orchestrator asks is never refused for want of it.
+pub(super) fn is_work(path: &str) -> bool {
+    [CHAT_TOKEN, GRANTS].contains(&path)
+}
+
 /// Every series that there is from the start.
 #[must_use]
 pub fn metric_series() -> MetricSeries {

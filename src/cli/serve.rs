@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use clap::Args;
 
 use super::{Failure, block_on, no_signals};
-use crate::api::{App, Decisions, Parts};
+use crate::api::{App, Decisions, Parts, Shedding};
 use crate::chat::causes;
 use crate::limits::Limits;
 use crate::listener::bind;
@@ -63,7 +63,8 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         let (limits, signalwire) = (Arc::new(limits), Arc::new(signalwire));
         // Who is revoked is known before anybody is served, if it can be known.
         limits.begin().await;
-        let status = service::status(&policy_file.name(), &policy, &verifier, &limits, &signalwire);
+        let shedding = Arc::<Shedding>::default();
+        let status = service::status(&policy_file.name(), &policy, &verifier, &limits, &signalwire, &shedding);
         let app = App::new(Parts {
             policy: ArcSwap::from_pointee(policy),
             verifier,
@@ -76,6 +77,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             origins: settings.origins,
             cookie: settings.cookie,
             status,
+            shedding,
             decisions: Decisions::default(),
         });
         let lifetime = Lifetime {

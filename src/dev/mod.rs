@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use self::greeting::Addresses;
-use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts, TrustedProxies};
+use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts, Shedding, TrustedProxies};
 use crate::chat::causes;
 use crate::limits::{Limits, LimitsSettings};
 use crate::listener::{bind, bind_near};
@@ -111,7 +111,8 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
     let signalwire = Arc::new(signalwire.map_err(|fault| failed(causes(&fault)))?);
     let limits = Arc::new(Limits::open(LimitsSettings::default()).map_err(failed)?);
     let examples = greeting::Examples::of(&policy);
-    let status = service::status(&policy_name, &policy, &verifier, &limits, &signalwire);
+    let shedding = Arc::<Shedding>::default();
+    let status = service::status(&policy_name, &policy, &verifier, &limits, &signalwire, &shedding);
     let app = App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
         verifier,
@@ -124,6 +125,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         origins: AllowedOrigins::loopback(),
         cookie: None,
         status,
+        shedding,
         decisions: Decisions::default(),
     });
     let listener = match options.listen {

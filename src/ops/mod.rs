@@ -26,4 +26,6 @@ mod writer;
 pub use listener::router;
 pub use metrics::{Metrics, Series};
 pub use recorded::Recorded;
-pub use status::{InFlight, IssuerKeys, LimitsLoad, PolicyStatus, Readiness, Source, Sources, Status, UpstreamLoad};
+pub use status::{
+    InFlight, IssuerKeys, LimitsLoad, PolicyStatus, Readiness, SheddingLoad, Source, Sources, Status, UpstreamLoad,
+};

@@ -31,6 +31,8 @@ pub struct Sources {
     pub upstream: Source<UpstreamLoad>,
     /// How the limits are doing.
     pub limits: Source<LimitsLoad>,
+    /// How much is refused for want of this process's own capacity.
+    pub shedding: Source<SheddingLoad>,
 }
 
 /// Whoever knows.
@@ -45,6 +47,15 @@ pub struct UpstreamLoad {
     pub queued: usize,
     /// Every way in which the circuit can stand, and whether it does.
     pub circuit: Vec<(&'static str, bool)>,
+}
+
+/// How much is refused for want of this process's own capacity just now.
+#[derive(Clone, Copy, Debug)]
+pub struct SheddingLoad {
+    /// The share of requests, from 0 to 1.
+    pub ratio: f64,
+    /// How long a task that was ready had to wait until it ran.
+    pub delay: Duration,
 }
 
 /// How the limits are doing just now.
@@ -217,6 +228,9 @@ impl Status {
         }
         let LimitsLoad { store_away_for, revoked } = (self.sources.limits)();
         set("usher_limit_store_failing_seconds", Vec::new(), store_away_for.as_secs_f64());
+        let SheddingLoad { ratio, delay } = (self.sources.shedding)();
+        set("usher_shed_ratio", Vec::new(), ratio);
+        set("usher_event_loop_delay_seconds", Vec::new(), delay.as_secs_f64());
         set("usher_revocations", Vec::new(), count(revoked));
         self.metrics.requests_in_flight(self.requests_in_flight());
         self.metrics.render()

@@ -28,10 +28,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::files::Files;
-use crate::api::{self, App, Guard, MetricSeries, metric_series};
+use crate::api::{self, App, Guard, MetricSeries, Shedding, metric_series};
 use crate::limits::Limits;
 use crate::listener::{self, ConnectionSettings};
-use crate::ops::{self, IssuerKeys, LimitsLoad, Metrics, PolicyStatus, Sources, Status, UpstreamLoad, clock};
+use crate::ops::{
+    self, IssuerKeys, LimitsLoad, Metrics, PolicyStatus, SheddingLoad, Sources, Status, UpstreamLoad, clock,
+};
 use crate::policy::Policy;
 use crate::session::{KeyStatus, Verifier};
 use crate::signalwire::{CircuitState, Client, Load};
@@ -107,7 +109,7 @@ pub enum CutOff {
 }
 
 /// What the operator can ask of a service with this policy (from the file that is called so), these issuers, these limits,
-/// and this way to SignalWire.
+/// this way to SignalWire, and this capacity.
 #[must_use]
 pub fn status(
     path: &str,
@@ -115,6 +117,7 @@ pub fn status(
     verifier: &Arc<Verifier>,
     limits: &Arc<Limits>,
     signalwire: &Arc<Client>,
+    shedding: &Arc<Shedding>,
 ) -> Arc<Status> {
     let MetricSeries { requests, upstream, limits: limit_names, limit_decisions } = metric_series();
     let metrics = Metrics::new(&requests, &upstream, &limit_names, &limit_decisions);
@@ -122,6 +125,7 @@ pub fn status(
     let (verifier, limits, signalwire) = (Arc::clone(verifier), Arc::clone(limits), Arc::clone(signalwire));
     let row =
         |KeyStatus { alias, issuer, usable, failing_for, age }| IssuerKeys { alias, issuer, usable, failing_for, age };
+    let shedding = Arc::clone(shedding);
     let sources = Sources {
         issuers: Box::new(move || verifier.key_status(clock::now()).into_iter().map(row).collect()),
         upstream: Box::new(move || {
@@ -129,6 +133,7 @@ pub fn status(
             let circuit = CircuitState::ALL.map(|state| (state.as_str(), state == circuit)).to_vec();
             UpstreamLoad { in_flight, queued, circuit }
         }),
+        shedding: Box::new(move || SheddingLoad { ratio: shedding.ratio(), delay: shedding.delay() }),
         limits: Box::new(move || LimitsLoad { store_away_for: limits.store_away_for(), revoked: limits.revoked() }),
     };
     Arc::new(Status::new(metrics, policy, sources))
@@ -151,6 +156,10 @@ impl Service {
         background.spawn({
             let app = app.clone();
             async move { app.limits().follow().await }
+        });
+        background.spawn({
+            let app = app.clone();
+            async move { app.shedding().watch().await }
         });
         let certificate = tls.as_ref().map(TlsFiles::tls);
         let files = Files::of(&app, policy, lifetime.watch, tls);

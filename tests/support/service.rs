@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts, TrustedProxies};
+use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts, Shedding, TrustedProxies};
 use usher::limits::{Limits, LimitsSettings, RateSettings};
 use usher::listener::{ConnectionSettings, Tls};
 use usher::policy::Policy;
@@ -211,7 +211,8 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
     });
     let signalwire = Arc::new(signalwire.unwrap());
     let limits = Arc::new(Limits::open(setup.limits).unwrap());
-    let status = usher::service::status("policy.toml", &policy, &verifier, &limits, &signalwire);
+    let shedding = Arc::<Shedding>::default();
+    let status = usher::service::status("policy.toml", &policy, &verifier, &limits, &signalwire, &shedding);
     let proxies = setup.trusted_proxies.iter().map(|text| TrustedProxies::parse(text).unwrap());
     App::new(Parts {
         policy: ArcSwap::from_pointee(policy),
@@ -225,6 +226,7 @@ pub(crate) fn app(setup: Setup, space: &str) -> App {
         origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
         cookie: setup.cookie,
         status,
+        shedding,
         decisions: Decisions::default(),
     })
 }
