@@ -5,6 +5,7 @@ mod support;
 mod api;
 mod cli;
 mod container;
+mod deploy;
 mod oidc;
 mod policy;
 mod providers;

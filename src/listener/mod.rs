@@ -66,15 +66,15 @@ impl Default for ConnectionSettings {
 /// is answered. Dropped before that, it cuts what is left. Where there is `tls`, a connection begins with its handshake,
 /// which is a part of its first head's time.
 ///
-/// Each request has the peer's [`SocketAddr`] among its extensions.
+/// `connections` tells how many there are. Each request has the peer's [`SocketAddr`] among its extensions.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     router: Router,
     settings: ConnectionSettings,
     draining: CancellationToken,
+    connections: TaskTracker,
 ) {
-    let connections = TaskTracker::new();
     let kill = CancellationToken::new();
     let _kill_when_dropped = kill.clone().drop_guard();
     let places = Arc::new(Semaphore::new(settings.max_connections));

@@ -202,6 +202,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("usher_build_info", "The running version"),
         ("usher_requests_in_flight", "Requests that are being answered"),
         ("usher_upstream_in_flight", "Calls to SignalWire that are under way"),
+        ("usher_connections", "Connections of the public listener"),
         ("usher_shed_ratio", "The share of requests that is refused for want of this process's own capacity"),
         ("usher_event_loop_delay_seconds", "How long a task that was ready waited until it ran, when last looked at"),
         ("usher_upstream_queued", "Requests that wait until a call to SignalWire has ended"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metrics::Label;
 use serde::Serialize;
+use tokio_util::task::TaskTracker;
 
 use super::clock;
 use super::metrics::Metrics;
@@ -17,6 +18,8 @@ use crate::chat::Timestamp;
 pub struct Status {
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// The connections of the public listener.
+    pub connections: TaskTracker,
     is_draining: AtomicBool,
     requests: Arc<AtomicUsize>,
     policy: Mutex<PolicyStatus>,
@@ -137,6 +140,7 @@ impl Status {
         metrics.policy_loaded(clock::now().seconds());
         Self {
             metrics,
+            connections: TaskTracker::new(),
             is_draining: AtomicBool::new(false),
             requests: Arc::default(),
             policy: Mutex::new(policy),
@@ -231,6 +235,7 @@ impl Status {
         let SheddingLoad { ratio, delay } = (self.sources.shedding)();
         set("usher_shed_ratio", Vec::new(), ratio);
         set("usher_event_loop_delay_seconds", Vec::new(), delay.as_secs_f64());
+        set("usher_connections", Vec::new(), count(self.connections.len()));
         set("usher_revocations", Vec::new(), count(revoked));
         self.metrics.requests_in_flight(self.requests_in_flight());
         self.metrics.render()

@@ -171,11 +171,25 @@ impl Service {
                 Some(guard) => api::guarded(router, guard),
                 None => router,
             };
-            background.spawn(observed.track_future(listener::serve(ops, None, router, OPS, ops_draining.clone())));
+            background.spawn(observed.track_future(listener::serve(
+                ops,
+                None,
+                router,
+                OPS,
+                ops_draining.clone(),
+                TaskTracker::new(),
+            )));
         }
 
         let draining = CancellationToken::new();
-        let serving = listener::serve(listener, certificate, app.router(guard), lifetime.connections, draining.clone());
+        let serving = listener::serve(
+            listener,
+            certificate,
+            app.router(guard),
+            lifetime.connections,
+            draining.clone(),
+            status.connections.clone(),
+        );
         let mut serving = pin!(async {
             serving.await;
             app.finish().await;

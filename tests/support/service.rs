@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts, Shedding, TrustedProxies};
 use usher::limits::{Limits, LimitsSettings, RateSettings};
 use usher::listener::{ConnectionSettings, Tls};
@@ -183,7 +184,8 @@ pub(crate) async fn serve(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-    let serving = usher::listener::serve(listener, tls, router, connections, CancellationToken::new());
+    let serving =
+        usher::listener::serve(listener, tls, router, connections, CancellationToken::new(), TaskTracker::new());
     (url, tokio::spawn(serving))
 }
 
