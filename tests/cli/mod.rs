@@ -5,6 +5,7 @@
 mod bad_environment;
 mod bad_files;
 mod check;
+mod circuit;
 mod dev;
 mod diff;
 mod doctor;

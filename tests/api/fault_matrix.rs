@@ -1,0 +1,151 @@
+//! Whatever SignalWire does, once, for a while or always: the documented answer, as many calls as are promised, in time, and
+//! not one word of SignalWire's.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use usher::api::Code;
+use usher::sandbox::{Fault, Times};
+
+use super::seen::Seen;
+use crate::support::keys::session;
+use crate::support::service::{Service, Setup};
+
+/// What SignalWire's answers hold and ours must not.
+const MARK: &str = "UPSTREAMS-OWN-WORDS";
+/// The whole request, and each call.
+const DEADLINE: Duration = Duration::from_secs(4);
+const CALL: Duration = Duration::from_millis(600);
+
+/// What is promised of a fault: the problem, and whether it is tried once more.
+struct Promise {
+    name: &'static str,
+    fault: Fault,
+    code: Code,
+    second_try: bool,
+}
+
+fn with_header(status: u16, name: &str, value: &str) -> Fault {
+    Fault::StatusWith { status, headers: vec![(name.to_owned(), value.to_owned())], body: MARK.to_owned() }
+}
+
+fn body(status: u16, body: &str) -> Fault {
+    Fault::Body { status, body: body.replace("MARK", MARK) }
+}
+
+fn promises() -> Vec<Promise> {
+    let (failed, away, late) = (Code::UpstreamFailed, Code::UpstreamUnavailable, Code::UpstreamTimeout);
+    let row = |name, fault, code, second_try| Promise { name, fault, code, second_try };
+    vec![
+        row("hang", Fault::Hang, late, false),
+        row("slow drip", Fault::Drip(Duration::from_millis(100)), late, false),
+        row("cut before an answer", Fault::Cut, away, true),
+        row("cut within the body", Fault::CutMidBody, away, true),
+        row("401", Fault::Status(401), failed, false),
+        row("403", body(403, "{\"error\": \"MARK\"}"), failed, false),
+        row("404", body(404, "MARK"), failed, false),
+        row("422", body(422, "{\"errors\": [{\"code\": \"MARK\"}]}"), failed, false),
+        row("429", body(429, "MARK"), away, false),
+        row("429, soon", with_header(429, "retry-after", "1"), away, true),
+        row("429, in five minutes", with_header(429, "retry-after", "300"), away, false),
+        row("500", body(500, "{\"token\": \"MARK\"}"), away, true),
+        row("502", Fault::Html(502), away, true),
+        row("503", body(503, "MARK"), away, true),
+        row("503, soon", with_header(503, "retry-after", "1"), away, true),
+        row("503, in five minutes", with_header(503, "retry-after", "300"), away, false),
+        row("HTML", Fault::Html(200), failed, false),
+        row("bad JSON", body(200, "{\"token\": \"MARK"), failed, false),
+        row("10 MB", Fault::Oversize(10 << 20), failed, false),
+        row("no token in it", body(200, "{\"tokens\": \"MARK\"}"), failed, false),
+        row("a redirect", Fault::Redirect(format!("http://127.0.0.1:9/{MARK}")), failed, false),
+    ]
+}
+
+async fn service(space: Option<String>) -> Service {
+    let setup = Setup { request_timeout: DEADLINE, upstream_timeout: CALL, space, ..Setup::default() };
+    Service::with(setup).await
+}
+
+/// An answer, in time and without a word of SignalWire's.
+async fn asked(case: &str, service: &Service) -> Seen {
+    let begun = Instant::now();
+    let seen = Seen::of(service.post(&session("alice", &["customer"]), None).await).await;
+    assert!(begun.elapsed() < DEADLINE + Duration::from_secs(1), "{case}: {:?}", begun.elapsed());
+    assert!(!format!("{seen:?}").contains(MARK), "{case}: {seen:?}");
+    seen
+}
+
+#[tokio::test]
+async fn every_fault_once_for_a_while_and_always() {
+    for Promise { name, fault, code, second_try } in promises() {
+        let tries = if second_try { 2 } else { 1 };
+        // Once: the second try makes it good, where there is one.
+        let once = service(None).await;
+        once.sandbox.fail(fault.clone(), Times::Once);
+        let seen = asked(name, &once).await;
+        if second_try {
+            assert_eq!(seen.status, 200, "{name}, once: {seen:?}");
+        } else {
+            seen.assert_problem(name, code);
+        }
+        assert_eq!(once.sandbox.received().len(), tries, "{name}, once");
+
+        // For a while: whoever comes after it is served.
+        let while_it_lasts = service(None).await;
+        while_it_lasts.sandbox.fail(fault.clone(), Times::Exactly(3));
+        let mut statuses = Vec::new();
+        while statuses.last() != Some(&200) {
+            assert!(statuses.len() < 5, "{name}, for a while: {statuses:?}");
+            statuses.push(asked(name, &while_it_lasts).await.status);
+        }
+        let (requests, calls) = if second_try { (2, 4) } else { (4, 4) };
+        assert_eq!(statuses.len(), requests, "{name}, for a while: {statuses:?}");
+        assert_eq!(while_it_lasts.sandbox.received().len(), calls, "{name}, for a while");
+
+        let always = service(None).await;
+        always.sandbox.fail(fault, Times::Always);
+        for request in 1..=2 {
+            asked(name, &always).await.assert_problem(name, code);
+            assert_eq!(always.sandbox.received().len(), request * tries, "{name}, always");
+        }
+    }
+}
+
+/// A SignalWire that does this to each connection; how many there were.
+async fn connections(what: fn(TcpStream)) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let space = format!("http://{}", listener.local_addr().unwrap());
+    let count = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let counted = count.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            what(stream);
+        }
+    });
+    (space, count)
+}
+
+#[tokio::test]
+async fn refused_and_reset_are_tried_once_more() {
+    // Closed with data unread, or with a linger of nothing, a connection is reset.
+    let (space, count) = connections(|stream| drop(stream.set_zero_linger())).await;
+    asked("reset", &service(Some(space)).await).await.assert_problem("reset", Code::UpstreamUnavailable);
+    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 2);
+
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let space = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    asked("refused", &service(Some(space)).await).await.assert_problem("refused", Code::UpstreamUnavailable);
+}
+
+#[tokio::test]
+async fn a_server_that_closes_kept_connections_opens_no_circuit() {
+    // Every other call fails, and every request is served all the same.
+    let service = service(None).await;
+    for request in 0..40 {
+        service.sandbox.fail(Fault::Cut, Times::Once);
+        assert_eq!(asked("closed", &service).await.status, 200, "{request}");
+    }
+    assert_eq!(service.sandbox.received().len(), 80);
+}
