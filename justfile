@@ -31,6 +31,10 @@ oidc:
     cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored oidc::
 
+# The tests of the shared store (needs redis-server)
+redis:
+    cargo test --test usher -- --ignored cli::store::
+
 # Random input to `token`, `jwks`, `policy` or `decision` for so many seconds (needs cargo-fuzz; what it finds is in fuzz/artifacts)
 fuzz target seconds="600":
     mkdir -p fuzz/target/corpus/{{target}}

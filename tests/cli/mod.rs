@@ -25,6 +25,7 @@ mod schema;
 mod secrets;
 mod serve;
 mod shipped;
+mod store;
 mod traces;
 mod tls;
 mod usage;

@@ -1,0 +1,333 @@
+//! The store that replicas share, as they and their operator see it: a real `redis-server` that is started, stopped, frozen
+//! and started again under the real binary.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Place, Serving};
+use crate::support::keys::session;
+
+const PASSWORD: &str = "a-password-of-the-store";
+
+/// A server of the test's own, killed when dropped.
+struct Redis {
+    child: Child,
+    port: u16,
+    directory: tempfile::TempDir,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().unwrap();
+        let child = Self::spawn(port, directory.path());
+        let redis = Self { child, port, directory };
+        redis.wait();
+        redis
+    }
+
+    fn spawn(port: u16, directory: &std::path::Path) -> Child {
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--requirepass", PASSWORD]).arg("--dir").arg(directory);
+        command.stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "it does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://:{PASSWORD}@127.0.0.1:{}/2", self.port)
+    }
+
+    fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As it was at first: it keeps nothing.
+    fn start_again(&mut self) {
+        self.child = Self::spawn(self.port, self.directory.path());
+        self.wait();
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// What another program asks of it.
+    fn query<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
+        let mut asked = redis::cmd(command[0]);
+        command[1..].iter().for_each(|argument| {
+            asked.arg(*argument);
+        });
+        asked.query(&mut connection).unwrap()
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A replica, and the place that it runs in.
+async fn replica(url: &str, more: &[(&str, &str)]) -> (Place, Serving) {
+    let place = Place::with_policy();
+    let store = [("USHER__LIMITS__STORE", url), ("USHER__OPS__LISTEN", "127.0.0.1:0")];
+    let serving = Serving::with(&place, &[&store[..], more].concat()).await;
+    (place, serving)
+}
+
+async fn ask(serving: &Serving, member: &str) -> (u16, Value) {
+    serving.ask_as(&session(member, &["customer"]), &json!({})).await
+}
+
+/// Waits until a member is answered so.
+async fn until(serving: &Serving, member: &str, status: u16, within: Duration) {
+    let begun = Instant::now();
+    loop {
+        let (now, answer) = ask(serving, member).await;
+        if now == status {
+            return;
+        }
+        assert!(begun.elapsed() < within, "{member}: {answer}\n{}", serving.running.stderr());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn metric(serving: &Serving, series: &str) -> f64 {
+    let text = serving.client.get(format!("{}/metrics", serving.ops())).send().await.unwrap().text().await.unwrap();
+    assert!(!text.contains(PASSWORD));
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{series}: {text}")).parse().unwrap()
+}
+
+fn revoke(url: &str, arguments: &[&str]) -> (i32, String, String) {
+    let ended = Place::empty().run(&[&["revoke"], arguments].concat(), &[("USHER__LIMITS__STORE", url)]);
+    assert!(!format!("{ended:?}").contains(PASSWORD), "{ended:?}");
+    ended
+}
+
+const OFF: (&str, &str) = ("USHER__LIMITS__PER_MEMBER", "off");
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn two_replicas_share_one_limit_exactly() {
+    let redis = Redis::start();
+    let rate = ("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 20}");
+    let ((_one, first), (_other, second)) =
+        (replica(&redis.url(), &[rate]).await, replica(&redis.url(), &[rate]).await);
+    let replicas = [Arc::new(first), Arc::new(second)];
+    let asked = (0..60).map(|at| {
+        let serving = Arc::clone(&replicas[at % 2]);
+        tokio::spawn(async move { ask(&serving, "alice").await.0 })
+    });
+    let mut statuses = Vec::new();
+    for asked in asked.collect::<Vec<_>>() {
+        statuses.push(asked.await.unwrap());
+    }
+    let count = |status| statuses.iter().filter(|seen| **seen == status).count();
+    assert_eq!((count(200), count(429)), (20, 40), "{statuses:?}");
+    assert_eq!(ask(&replicas[0], "bob").await.0, 200, "another member");
+    let limited = "usher_limit_decisions_total{limit=\"member\",decision=\"limited\"}";
+    assert!((metric(&replicas[0], limited).await + metric(&replicas[1], limited).await - 40.0).abs() < 0.1);
+    let left: i64 = redis.query(&["PTTL", "usher:limit:member:alice"]);
+    assert!(left > 19 * 3_600_000 && left <= 20 * 3_600_000, "{left}: it is forgotten when it is forgiven");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn guests_of_one_address_are_counted_for_all_replicas() {
+    let redis = Redis::start();
+    let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 3}");
+    let ((_one, first), (_other, second)) =
+        (replica(&redis.url(), &[rate]).await, replica(&redis.url(), &[rate]).await);
+    let mut statuses = Vec::new();
+    for serving in [&first, &second, &first, &second, &first] {
+        statuses.push(serving.ask_as("no-session", &json!({})).await.0);
+    }
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
+    assert_eq!(ask(&first, "alice").await.0, 200, "a good session is served all the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn killed_under_load_it_costs_no_request_where_each_counts_by_itself() {
+    let mut redis = Redis::start();
+    let (_place, serving) = replica(&redis.url(), &[OFF]).await;
+    let serving = Arc::new(serving);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load: Vec<_> = (0..8)
+        .map(|who| {
+            let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
+            tokio::spawn(async move {
+                let mut asked = 0;
+                while !*stopped.borrow() {
+                    let (status, answer) = ask(&serving, &format!("user{who}")).await;
+                    assert_eq!(status, 200, "{answer}");
+                    asked += 1;
+                }
+                asked
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    redis.stop();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(metric(&serving, "usher_limit_store_failing_seconds").await > 0.0);
+    redis.start_again();
+    let begun = Instant::now();
+    while metric(&serving, "usher_limit_store_failing_seconds").await > 0.0 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{}", serving.running.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.send(true).unwrap();
+    let mut all = 0;
+    for load in load {
+        all += load.await.unwrap();
+    }
+    assert!(all > 50, "{all}");
+    assert!(!serving.running.stderr().contains(PASSWORD));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
+    let refuse = ("USHER__LIMITS__ON_STORE_FAILURE", "refuse");
+    let rate = ("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 2}");
+    // Away at the start.
+    let (_place, serving) = replica("redis://127.0.0.1:9", &[refuse]).await;
+    let (status, answer) = ask(&serving, "alice").await;
+    assert_eq!((status, answer["code"].as_str()), (503, Some("limits_unavailable")), "{answer}");
+    let (_place, serving) = replica("redis://127.0.0.1:9", &[rate]).await;
+    let statuses = [ask(&serving, "alice").await.0, ask(&serving, "alice").await.0, ask(&serving, "alice").await.0];
+    assert_eq!(statuses, [200, 200, 429]);
+
+    let redis = Redis::start();
+    let (_place, serving) = replica(&redis.url(), &[rate]).await;
+    assert_eq!(ask(&serving, "alice").await.0, 200);
+    redis.signal("STOP");
+    let begun = Instant::now();
+    assert_eq!(ask(&serving, "bob").await.0, 200);
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    for member in ["carol", "dave", "erin"] {
+        assert_eq!(ask(&serving, member).await.0, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(600), "{:?}: once is enough to find out", begun.elapsed());
+    redis.signal("CONT");
+    serving.running.wait_for(|_, stderr| stderr.contains("the store answers again"));
+    assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "alice").await.0), (200, 429), "it counts on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_revocation_reaches_every_replica_and_outlasts_the_store() {
+    let mut redis = Redis::start();
+    let url = redis.url();
+    let ((_one, first), (_other, second)) = (replica(&url, &[OFF]).await, replica(&url, &[OFF]).await);
+    assert_eq!(ask(&first, "alice").await.0, 200);
+    let (code, stdout, _) = revoke(&url, &["--member", "alice", "--for", "24h"]);
+    assert!(code == 0 && stdout.starts_with("alice is refused until "), "{stdout}");
+    for serving in [&first, &second] {
+        let (status, answer) = ask(serving, "alice").await;
+        assert_eq!((status, answer["code"].as_str()), (403, Some("session_revoked")), "{answer}");
+        assert_eq!(ask(serving, "bob").await.0, 200);
+    }
+    let (code, stdout, _) = revoke(&url, &["--list"]);
+    assert!(code == 0 && stdout.ends_with("Z\talice\n") && stdout.lines().count() == 1, "{stdout}");
+
+    // One that nobody has asked for, by another program: known from the list alone.
+    redis.query::<String>(&["SET", "usher:revoked:carol", "because", "EX", "3600"]);
+    let begun = Instant::now();
+    while metric(&first, "usher_revocations").await < 2.0 {
+        assert!(begun.elapsed() < Duration::from_secs(7), "the list is read every 5 s");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    redis.stop();
+    // The other one finds out by itself too.
+    assert_eq!(ask(&second, "bob").await.0, 200);
+    for member in ["alice", "carol"] {
+        assert_eq!(ask(&first, member).await.0, 403, "{member}, while it is away");
+    }
+    assert_eq!(ask(&first, "bob").await.0, 200);
+    assert_eq!(revoke(&url, &["--list"]).0, 1, "unreachable");
+
+    redis.start_again();
+    // Each gives back what it knows, so an undo before the last one has is undone with it.
+    for serving in [&first, &second] {
+        serving.running.wait_for(|_, stderr| stderr.contains("the store answers again"));
+    }
+    let (_, stdout, _) = revoke(&url, &["--list"]);
+    assert!(stdout.contains("\talice\n") && stdout.contains("\tcarol\n"), "it is given them back: {stdout}");
+    assert_eq!(ask(&first, "carol").await.0, 403);
+
+    let (code, stdout, _) = revoke(&url, &["--member", "alice", "--undo"]);
+    assert!(code == 0 && stdout.starts_with("alice is refused no more"), "{stdout}");
+    for serving in [&first, &second] {
+        until(serving, "alice", 200, Duration::from_secs(7)).await;
+    }
+    assert_eq!(revoke(&url, &["--member", "alice", "--undo"]).1, "alice was not refused\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn doctor_asks_it_and_a_rotated_url_is_taken() {
+    let (old, new) = (Redis::start(), Redis::start());
+    let place = Place::with_policy();
+    place.write("store", old.url());
+    let serving = Serving::with(&place, &[("USHER__LIMITS__STORE_FILE", "store"), OFF]).await;
+    assert_eq!(ask(&serving, "alice").await.0, 200);
+    place.write("store", new.url() + "\n");
+    serving.running.wait_for(|_, stderr| stderr.matches("what this file holds now is in use").count() == 1);
+    assert_eq!(revoke(&new.url(), &["--member", "alice", "--for", "1h"]).0, 0);
+    until(&serving, "alice", 403, Duration::from_secs(1)).await;
+    assert!(!serving.running.stderr().contains(PASSWORD));
+
+    for (url, code, said) in [
+        (new.url(), 0, "ok    limits.store: counts, in "),
+        (new.url().replace(PASSWORD, "wrong"), 1, "FAIL  limits.store: "),
+        (
+            "redis://127.0.0.1:9".to_owned(),
+            1,
+            "FAIL  limits.store: the store cannot be used: the connection is refused",
+        ),
+    ] {
+        let (_, space) = super::sandbox(crate::support::API_TOKEN).await;
+        let variables = super::with(super::complete(&space), "USHER__LIMITS__STORE", &url);
+        let ended =
+            tokio::task::spawn_blocking(move || Place::with_policy().run(&["doctor"], &variables)).await.unwrap();
+        assert!(ended.0 == code && ended.1.contains(said), "{url}: {ended:?}");
+        assert!(!format!("{ended:?}").contains(PASSWORD), "{ended:?}");
+    }
+}
+
+#[test]
+fn without_a_shared_store_nobody_can_be_revoked() {
+    let (code, _, stderr) = revoke("memory", &["--member", "alice", "--for", "24h"]);
+    assert!(code == 3 && stderr.contains("limits.store is \"memory\""), "{stderr}");
+    for arguments in [
+        &[][..],
+        &["--member", "alice"],
+        &["--for", "24h"],
+        &["--member", "alice", "--for", "24h", "--undo"],
+        &["--member", "alice", "--for", "24"],
+        &["--member", "", "--for", "24h"],
+        &["--list", "--member", "alice"],
+    ] {
+        assert_eq!(revoke("redis://127.0.0.1:9", arguments).0, 64, "{arguments:?}");
+    }
+    assert_eq!(revoke("redis://127.0.0.1:9", &["--list"]).0, 1);
+}
