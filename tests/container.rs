@@ -66,6 +66,8 @@ impl Composition {
             "config/compose/session.sh",
             "config/compose/signalwire_api_token",
             "config/compose/session_secret",
+            // Of the profile that is not up here; without it there are warnings.
+            "config/compose/store_url",
         ] {
             let target = directory.path().join(file);
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
