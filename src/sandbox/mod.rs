@@ -110,6 +110,11 @@ impl Sandbox {
         self.inner.faults.push(fault, times);
     }
 
+    /// From now on this API token is taken, and the one before no more.
+    pub fn set_api_token(&self, api_token: &str) {
+        self.inner.credentials.replace(&self.inner.project_id, api_token);
+    }
+
     /// No more faults. A request that is in one already stays in it.
     pub fn heal(&self) {
         self.inner.faults.clear();

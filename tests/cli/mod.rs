@@ -20,6 +20,7 @@ mod log;
 mod ops;
 mod policy_tests;
 mod reload;
+mod rotation;
 mod sandbox;
 mod schema;
 mod secrets;

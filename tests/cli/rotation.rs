@@ -1,0 +1,82 @@
+//! SignalWire's API token, and the policy, changed under load: nobody is refused for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Place, Serving, with, without};
+use crate::support::API_TOKEN;
+use crate::support::keys::session;
+use crate::support::service::POLICY;
+
+const NEW_TOKEN: &str = "PT-the-new-api-token-that-must-not-be-seen-either";
+
+async fn serving(place: &Place) -> Serving {
+    Serving::start(place, &["serve"], |space| {
+        let variables = without(super::complete(space), "SIGNALWIRE_API_TOKEN");
+        let variables = with(variables, "USHER__SIGNALWIRE__API_TOKEN_FILE", "token");
+        with(variables, "USHER__LIMITS__PER_MEMBER", "off")
+    })
+    .await
+}
+
+async fn status(serving: &Serving) -> u16 {
+    serving.ask_as(&session("alice", &["customer"]), &json!({})).await.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_token_and_the_policy_are_changed_under_load_and_nobody_is_refused() {
+    let place = Place::with_policy();
+    place.write("token", API_TOKEN.to_owned() + "\n");
+    let serving = Arc::new(serving(&place).await);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
+            tokio::spawn(async move {
+                let mut asked = 0;
+                while !*stopped.borrow() {
+                    let (status, answer) = serving.ask_as(&session("alice", &["customer"]), &json!({})).await;
+                    assert_eq!(status, 200, "{answer}");
+                    asked += 1;
+                }
+                asked
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The new one is there, and the old one is revoked at once: before any look at the file that is to come.
+    place.write("token", NEW_TOKEN);
+    serving.sandbox.set_api_token(NEW_TOKEN);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    place.write("config/policy.toml", format!("{POLICY}\n[roles.other.channels]\n\"x\" = [\"read\"]\n"));
+    serving.running.wait_for(|_, stderr| stderr.contains("policy loaded"));
+    stop.send(true).unwrap();
+    let mut all = 0;
+    for load in load {
+        all += load.await.unwrap();
+    }
+    assert!(all > 50, "{all}");
+    let stderr = serving.running.stderr();
+    assert!(!stderr.contains(API_TOKEN) && !stderr.contains(NEW_TOKEN), "{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_no_use_changes_nothing_and_is_loud() {
+    let place = Place::with_policy();
+    place.write("token", API_TOKEN);
+    let serving = serving(&place).await;
+    for (case, content) in [("empty", Some("")), ("two lines", Some("PT-one\nPT-two\n")), ("gone", None)] {
+        let count = |stderr: &str| stderr.matches("the file is of no use; what was stays").count();
+        let told = count(&serving.running.stderr());
+        match content {
+            Some(content) => place.write("token", content),
+            None => std::fs::remove_file(place.path().join("token")).unwrap(),
+        }
+        serving.running.wait_for(|_, stderr| count(stderr) > told);
+        assert_eq!(status(&serving).await, 200, "{case}");
+    }
+    let stderr = serving.running.stderr();
+    assert!(stderr.contains("signalwire.api_token_file") && !stderr.contains("PT-"), "{stderr}");
+}
