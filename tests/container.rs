@@ -4,13 +4,19 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
+
+use crate::support::keys::{Signer, claims};
 
 /// The name that docker-compose.yml gives the image.
 const IMAGE: &str = "usher";
+/// How many requests there are at least while both replicas are restarted.
+const REQUESTS: usize = 20_000;
 /// The most that the image may have, in bytes.
 const MAX_BYTES: u64 = 20_000_000;
 
@@ -54,10 +60,21 @@ struct Composition {
     directory: tempfile::TempDir,
     project: String,
     port: u16,
+    variable: &'static str,
 }
 
 impl Composition {
     fn up() -> Self {
+        Self::up_with(&["up", "-d", "--no-build"], "USHER_PORT")
+    }
+
+    /// Two replicas that share a store, behind a proxy.
+    fn scaled() -> Self {
+        Self::up_with(&["--profile", "scaled", "up", "-d", "--no-build", "proxy"], "USHER_SCALED_PORT")
+    }
+
+    /// `variable`: what names the port that is asked.
+    fn up_with(arguments: &[&str], variable: &'static str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for file in [
             "docker-compose.yml",
@@ -66,8 +83,8 @@ impl Composition {
             "config/compose/session.sh",
             "config/compose/signalwire_api_token",
             "config/compose/session_secret",
-            // Of the profile that is not up here; without it there are warnings.
             "config/compose/store_url",
+            "config/compose/Caddyfile",
         ] {
             let target = directory.path().join(file);
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -77,8 +94,8 @@ impl Composition {
         let is_open = Command::new("chmod").args(["-R", "a+rX"]).arg(directory.path()).status().unwrap();
         assert!(is_open.success());
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let composition = Self { directory, project: format!("usher-test-{port}"), port };
-        let (code, text) = composition.compose(&["up", "-d", "--no-build"]);
+        let composition = Self { directory, project: format!("usher-test-{port}"), port, variable };
+        let (code, text) = composition.compose(arguments);
         assert_eq!(code, Some(0), "{text}");
         composition
     }
@@ -86,7 +103,7 @@ impl Composition {
     /// Exit code and all that was said.
     fn compose(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = compose(self.directory.path(), &self.project);
-        run(command.args(arguments).env("USHER_PORT", self.port.to_string()))
+        run(command.args(arguments).env(self.variable, self.port.to_string()))
     }
 
     /// A service's container.
@@ -135,7 +152,7 @@ impl Composition {
 
 impl Drop for Composition {
     fn drop(&mut self) {
-        self.compose(&["down", "-v", "-t", "5"]);
+        self.compose(&["--profile", "scaled", "down", "-v", "-t", "5"]);
     }
 }
 
@@ -213,4 +230,81 @@ fn the_composition_answers_from_outside_follows_its_policy_and_drains() {
     assert!(started.elapsed() < Duration::from_secs(8), "it stops by itself and is not killed");
     assert_eq!(docker_ok(&["inspect", "--format", "{{.State.ExitCode}}", &usher]), "0");
     assert!(docker_ok(&["logs", &usher]).contains("draining: finishing what is in flight"));
+}
+
+/// A session for the composition, of anybody.
+fn signed(secret: &str, sub: &str) -> String {
+    let signer = Signer::secret_of(secret.trim_end(), Algorithm::HS256);
+    signer.sign(&claims(sub, &["customer"], 3_600, &json!({"aud": "usher"})))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Docker engine"]
+async fn two_replicas_share_what_counts_and_are_restarted_under_load_without_a_failed_request() {
+    build();
+    let composition = Arc::new(Composition::scaled());
+    composition.wait("answering", || composition.post(None).0 == 200);
+    let secret = std::fs::read_to_string(composition.directory.path().join("config/compose/session_secret")).unwrap();
+
+    // 30 a minute, 15 of them at once: one account, whichever replica is asked.
+    let alice = signed(&secret, "alice");
+    let statuses: Vec<_> = (0..24).map(|_| composition.post(Some(&alice)).0).collect();
+    let granted = statuses.iter().filter(|status| **status == 200).count();
+    assert!((15..=18).contains(&granted) && statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    let bob = signed(&secret, "bob");
+    assert_eq!(composition.post(Some(&bob)).0, 200);
+    let (code, text) =
+        composition.compose(&["exec", "-T", "usher-1", "/usher", "revoke", "--member", "bob", "--for", "1h"]);
+    assert_eq!(code, Some(0), "{text}");
+    for _ in 0..6 {
+        let (status, answer) = composition.post(Some(&bob));
+        assert_eq!((status, &answer["code"]), (403, &json!("session_revoked")), "{answer}");
+    }
+
+    let url = format!("http://127.0.0.1:{}/chat-token", composition.port);
+    let (asked, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let load: Vec<_> = (0..16)
+        .map(|_| {
+            let (url, secret, asked, is_over) = (url.clone(), secret.clone(), asked.clone(), is_over.clone());
+            tokio::spawn(async move {
+                let client = reqwest::ClientBuilder::new().no_proxy().build().unwrap();
+                let mut failed = Vec::new();
+                loop {
+                    let number = asked.fetch_add(1, Ordering::Relaxed);
+                    if number >= REQUESTS && is_over.load(Ordering::Relaxed) {
+                        return failed;
+                    }
+                    let session = signed(&secret, &format!("user{number}"));
+                    match client.post(&url).bearer_auth(session).send().await {
+                        Ok(answer) if answer.status() == 200 => {}
+                        Ok(answer) => failed.push(format!("{} {:?}", answer.status(), answer.text().await)),
+                        Err(error) => failed.push(format!("{error:?}")),
+                    }
+                }
+            })
+        })
+        .collect();
+    let restarting = Arc::clone(&composition);
+    tokio::task::spawn_blocking(move || {
+        for service in ["usher-1", "usher-2"] {
+            std::thread::sleep(Duration::from_secs(1));
+            let usher = restarting.container(service);
+            docker_ok(&["stop", "-t", "30", &usher]);
+            assert_eq!(docker_ok(&["inspect", "--format", "{{.State.ExitCode}}", &usher]), "0");
+            docker_ok(&["start", &usher]);
+            // As an orchestrator does: the next one when this one is ready.
+            restarting.wait("healthy", || restarting.inspect(service, "{{.State.Health.Status}}") == "healthy");
+            std::thread::sleep(Duration::from_secs(2));
+        }
+    })
+    .await
+    .unwrap();
+    is_over.store(true, Ordering::Relaxed);
+    let mut failed = Vec::new();
+    for load in load {
+        failed.extend(load.await.unwrap());
+    }
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(failed.is_empty(), "{} of {asked} failed: {:?}", failed.len(), failed.iter().take(5).collect::<Vec<_>>());
+    assert!(asked >= REQUESTS, "{asked}");
 }
