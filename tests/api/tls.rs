@@ -214,6 +214,17 @@ async fn bodies_that_nobody_wants_and_bodies_that_stop() {
         let answer = request.header("content-type", "application/json").body(large).send().await.unwrap();
         assert_eq!(answer.status(), 413, "however much comes, the client sees why it was refused");
     }
+    // It is read away for a while, so that who sends on is not reset before the answer is read.
+    let mut stream = connect(&service.url, &[&certificate]).await.unwrap();
+    stream.write_all(b"POST /chat-token HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n").await.unwrap();
+    for _ in 0..10 {
+        sleep(Duration::from_millis(100)).await;
+        stream.write_all(&[b'x'; 10_000]).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let answer = one_answer(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("connection: close"), "{answer}");
+
     let mut stream = connect(&service.url, &[&certificate]).await.unwrap();
     let head = "POST /chat-token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
