@@ -193,9 +193,11 @@ async fn a_handshake_that_is_not_ended_keeps_its_own_place_alone() {
     let (service, certificate) = service(2).await;
     let mut held = plain(&service).await;
     held.write_all(&client_hello()[..5]).await.unwrap();
+    let started = Instant::now();
     for _ in 0..3 {
         live(&mut connect(&service.url, &[&certificate]).await.unwrap()).await;
     }
+    assert!(started.elapsed() < HEADER_TIMEOUT * 3 / 4, "nobody waits for it: {:?}", started.elapsed());
     // And gives it up in time.
     let _other = plain(&service).await;
     let started = Instant::now();

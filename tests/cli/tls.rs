@@ -245,7 +245,8 @@ async fn a_thousand_handshakes_half_done_slow_nobody_down() {
     let hello = client_hello();
     let mut held = Vec::with_capacity(HALF_DONE);
     for at in 0..HALF_DONE {
-        let mut stream = TcpStream::connect(address(&serving.url)).await.unwrap();
+        let connected = tokio::time::timeout(SOON, TcpStream::connect(address(&serving.url))).await;
+        let mut stream = connected.expect("connections are not accepted").unwrap();
         // Nothing, a half, all of it and nothing more.
         stream.write_all(&hello[..[0, hello.len() / 2, hello.len()][at % 3]]).await.unwrap();
         held.push(stream);
@@ -253,7 +254,8 @@ async fn a_thousand_handshakes_half_done_slow_nobody_down() {
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
         let started = Instant::now();
-        live(&mut connect(&serving.url, &[&certificate]).await.unwrap()).await.unwrap();
+        let asked = async { live(&mut connect(&serving.url, &[&certificate]).await?).await };
+        tokio::time::timeout(SOON, asked).await.expect("nobody waits for them").unwrap();
         assert_eq!(serving.ask(&json!({})).await.0, 200);
         slowest = slowest.max(started.elapsed());
     }
