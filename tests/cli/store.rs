@@ -314,6 +314,37 @@ async fn doctor_asks_it_and_a_rotated_url_is_taken() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn by_tls_it_must_be_the_one_that_its_certificate_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new("redis-server");
+    command.args(["--port", "0", "--tls-port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+    command.args(["--tls-cert-file", &path("cert.pem"), "--tls-key-file", &path("key.pem")]);
+    command.args(["--tls-auth-clients", "no", "--requirepass", PASSWORD]).stdout(Stdio::null());
+    let redis = Redis { child: command.spawn().unwrap(), port, directory };
+    redis.wait();
+    let url = redis.url().replace("redis://", "rediss://");
+    let arguments = ["revoke", "--member", "alice", "--for", "1h"];
+    let trusted = [
+        ("USHER__LIMITS__STORE", url.clone()),
+        ("SSL_CERT_FILE", redis.directory.path().join("cert.pem").display().to_string()),
+    ];
+    let (code, stdout, stderr) = Place::empty().run(&arguments, &trusted);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    for (case, url) in [("nobody vouches for it", url.clone()), ("not by TLS", redis.url())] {
+        let (code, stdout, stderr) = revoke(&url, &["--list"]);
+        assert_eq!(code, 1, "{case}: {stdout}{stderr}");
+    }
+    let (_place, serving) = replica(&url, &[OFF, ("SSL_CERT_FILE", &trusted[1].1)]).await;
+    assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "bob").await.0), (403, 200));
+}
+
 #[test]
 fn without_a_shared_store_nobody_can_be_revoked() {
     let (code, _, stderr) = revoke("memory", &["--member", "alice", "--for", "24h"]);
