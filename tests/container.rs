@@ -103,7 +103,15 @@ impl Composition {
     /// Exit code and all that was said.
     fn compose(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = compose(self.directory.path(), &self.project);
-        run(command.args(arguments).env(self.variable, self.port.to_string()))
+        run(command
+            .args(arguments)
+            .env(self.variable, self.port.to_string())
+            .env("USHER_PROXY_NETWORK", self.network()))
+    }
+
+    /// The proxy's network, so that no two compositions have the same.
+    fn network(&self) -> String {
+        format!("10.213.{}.0/24", self.port % 256)
     }
 
     /// A service's container.
