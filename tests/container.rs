@@ -1,6 +1,6 @@
 //! The image and the composition as an operator uses them: really built, really run, asked from outside.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +15,10 @@ use crate::support::keys::{Signer, claims};
 
 /// The name that docker-compose.yml gives the image.
 const IMAGE: &str = "usher";
+/// The replicas of the scaled profile.
+const REPLICAS: [&str; 2] = ["usher-1", "usher-2"];
+/// How many requests of one member its limit lets through at once.
+const BURST: usize = 15;
 /// How many requests there are at least while both replicas are restarted.
 const REQUESTS: usize = 20_000;
 /// The most that the image may have, in bytes.
@@ -65,16 +69,21 @@ struct Composition {
 
 impl Composition {
     fn up() -> Self {
-        Self::up_with(&["up", "-d", "--no-build"], "USHER_PORT")
+        Self::up_with(&["up", "-d", "--no-build"], "USHER_PORT", str::to_owned)
     }
 
-    /// Two replicas that share a store, behind a proxy.
+    /// Two replicas that share a store, behind a proxy. A member may ask as often as by default, but so slowly that nothing
+    /// comes back to it while a test runs.
     fn scaled() -> Self {
-        Self::up_with(&["--profile", "scaled", "up", "-d", "--no-build", "proxy"], "USHER_SCALED_PORT")
+        let arguments = ["--profile", "scaled", "up", "-d", "--no-build", "proxy"];
+        Self::up_with(&arguments, "USHER_SCALED_PORT", |settings| {
+            let line = settings.lines().find(|line| line.starts_with("per_member = ")).unwrap();
+            settings.replace(line, &format!("per_member = {{ rate = \"1/d\", burst = {BURST} }}"))
+        })
     }
 
-    /// `variable`: what names the port that is asked.
-    fn up_with(arguments: &[&str], variable: &'static str) -> Self {
+    /// `variable`: what names the port that is asked; `edit`: the settings file.
+    fn up_with(arguments: &[&str], variable: &'static str, edit: impl Fn(&str) -> String) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for file in [
             "docker-compose.yml",
@@ -90,6 +99,9 @@ impl Composition {
             std::fs::create_dir_all(target.parent().unwrap()).unwrap();
             std::fs::copy(root().join(file), target).unwrap();
         }
+        let settings = directory.path().join("config/usher.toml");
+        let edited = edit(&std::fs::read_to_string(&settings).unwrap());
+        std::fs::write(settings, edited).unwrap();
         // The container's user is not the one that runs this.
         let is_open = Command::new("chmod").args(["-R", "a+rX"]).arg(directory.path()).status().unwrap();
         assert!(is_open.success());
@@ -137,9 +149,21 @@ impl Composition {
 
     /// `curl` from outside: the status and the JSON.
     fn post(&self, session: Option<&str>) -> (u16, Value) {
+        Self::post_to(&format!("127.0.0.1:{}", self.port), session)
+    }
+
+    /// Past the proxy, at one replica.
+    fn post_at(&self, replica: &str, session: &str) -> (u16, Value) {
+        let networks: Value =
+            serde_json::from_str(&self.inspect(replica, "{{json .NetworkSettings.Networks}}")).unwrap();
+        let address = networks[format!("{}_proxy", self.project)]["IPAddress"].as_str().unwrap().to_owned();
+        Self::post_to(&format!("{address}:8080"), Some(session))
+    }
+
+    fn post_to(address: &str, session: Option<&str>) -> (u16, Value) {
         let mut command = Command::new("curl");
         command.args(["-sS", "-X", "POST", "-w", "\n%{http_code}"]);
-        command.arg(format!("http://127.0.0.1:{}/chat-token", self.port));
+        command.arg(format!("http://{address}/chat-token"));
         if let Some(session) = session {
             command.arg("-H").arg(format!("Authorization: Bearer {session}"));
         }
@@ -254,19 +278,30 @@ async fn two_replicas_share_what_counts_and_are_restarted_under_load_without_a_f
     composition.wait("answering", || composition.post(None).0 == 200);
     let secret = std::fs::read_to_string(composition.directory.path().join("config/compose/session_secret")).unwrap();
 
-    // 30 a minute, 15 of them at once: one account, whichever replica is asked.
+    for service in ["proxy", "redis", "usher-1", "usher-2"] {
+        assert_eq!(composition.inspect(service, "{{.HostConfig.ReadonlyRootfs}}"), "true", "{service}");
+        assert_eq!(composition.inspect(service, "{{json .HostConfig.CapDrop}}"), "[\"ALL\"]", "{service}");
+    }
+
+    // One account, whichever replica is asked.
     let alice = signed(&secret, "alice");
-    let statuses: Vec<_> = (0..24).map(|_| composition.post(Some(&alice)).0).collect();
-    let granted = statuses.iter().filter(|status| **status == 200).count();
-    assert!((15..=18).contains(&granted) && statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    let statuses: Vec<_> = (0..2 * BURST).map(|number| composition.post_at(REPLICAS[number % 2], &alice).0).collect();
+    let (granted, limited) = statuses.split_at(BURST);
+    assert!(granted.iter().all(|status| *status == 200), "{statuses:?}");
+    assert!(limited.iter().all(|status| *status == 429), "{statuses:?}");
+    assert_eq!(composition.post(Some(&alice)).0, 429, "nor is there more behind the proxy");
+
+    // Said to one replica, done by both, at once.
     let bob = signed(&secret, "bob");
-    assert_eq!(composition.post(Some(&bob)).0, 200);
+    for replica in REPLICAS {
+        assert_eq!(composition.post_at(replica, &bob).0, 200, "{replica}");
+    }
     let (code, text) =
         composition.compose(&["exec", "-T", "usher-1", "/usher", "revoke", "--member", "bob", "--for", "1h"]);
     assert_eq!(code, Some(0), "{text}");
-    for _ in 0..6 {
-        let (status, answer) = composition.post(Some(&bob));
-        assert_eq!((status, &answer["code"]), (403, &json!("session_revoked")), "{answer}");
+    for replica in REPLICAS {
+        let (status, answer) = composition.post_at(replica, &bob);
+        assert_eq!((status, &answer["code"]), (403, &json!("session_revoked")), "{replica}: {answer}");
     }
 
     let url = format!("http://127.0.0.1:{}/chat-token", composition.port);
@@ -294,7 +329,7 @@ async fn two_replicas_share_what_counts_and_are_restarted_under_load_without_a_f
         .collect();
     let restarting = Arc::clone(&composition);
     tokio::task::spawn_blocking(move || {
-        for service in ["usher-1", "usher-2"] {
+        for service in REPLICAS {
             std::thread::sleep(Duration::from_secs(1));
             let usher = restarting.container(service);
             docker_ok(&["stop", "-t", "30", &usher]);
