@@ -1,9 +1,12 @@
 //! Whatever SignalWire does, once, for a while or always: the documented answer, as many calls as are promised, in time, and
 //! not one word of SignalWire's.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
@@ -26,7 +29,8 @@ struct Promise {
 }
 
 fn with_header(status: u16, name: &str, value: &str) -> Fault {
-    Fault::StatusWith { status, headers: vec![(name.to_owned(), value.to_owned())], body: MARK.to_owned() }
+    let headers = vec![(name.to_owned(), value.to_owned()), ("x-mark".to_owned(), MARK.to_owned())];
+    Fault::StatusWith { status, headers, body: MARK.to_owned() }
 }
 
 fn body(status: u16, body: &str) -> Fault {
@@ -111,32 +115,104 @@ async fn every_fault_once_for_a_while_and_always() {
     }
 }
 
-/// A SignalWire that does this to each connection; how many there were.
-async fn connections(what: fn(TcpStream)) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+/// How a connection is reset.
+#[derive(Clone, Copy, Debug)]
+enum Reset {
+    AtOnce,
+    WithTheRequestRead,
+}
+
+/// A SignalWire that resets its first so many connections and answers on the others; how many there were.
+async fn resetting(reset: Reset, first: usize) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", listener.local_addr().unwrap());
-    let count = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
-    let counted = count.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            what(stream);
-        }
-    });
+    let count = Arc::<AtomicUsize>::default();
+    tokio::spawn(answer(listener, reset, first, Arc::clone(&count)));
     (space, count)
 }
 
-#[tokio::test]
-async fn refused_and_reset_are_tried_once_more() {
-    // Closed with data unread, or with a linger of nothing, a connection is reset.
-    let (space, count) = connections(|stream| drop(stream.set_zero_linger())).await;
-    asked("reset", &service(Some(space)).await).await.assert_problem("reset", Code::UpstreamUnavailable);
-    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 2);
+async fn answer(listener: TcpListener, reset: Reset, first: usize, count: Arc<AtomicUsize>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let is_reset = count.fetch_add(1, Ordering::Relaxed) < first;
+        if matches!(reset, Reset::WithTheRequestRead) || !is_reset {
+            let _ = stream.read(&mut vec![0; 64 * 1024]).await;
+        }
+        if is_reset {
+            // With a linger of nothing it is no orderly end.
+            stream.set_zero_linger().unwrap();
+        } else {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"token\":\"a.b.c\"}").await;
+        }
+    }
+}
 
+#[tokio::test]
+async fn a_reset_once_for_a_while_and_always() {
+    let away = Code::UpstreamUnavailable.status().as_u16();
+    for reset in [Reset::AtOnce, Reset::WithTheRequestRead] {
+        for (first, statuses, calls) in
+            [(1, vec![200, 200], 3), (3, vec![away, 200, 200], 5), (usize::MAX, vec![away, away], 4)]
+        {
+            let case = format!("{reset:?}, {first} times");
+            let (space, count) = resetting(reset, first).await;
+            let service = service(Some(space)).await;
+            for status in statuses {
+                let seen = asked(&case, &service).await;
+                assert_eq!(seen.status, status, "{case}: {seen:?}");
+                if status == away {
+                    seen.assert_problem(&case, Code::UpstreamUnavailable);
+                }
+            }
+            assert_eq!(count.load(Ordering::Relaxed), calls, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refused_until_somebody_listens() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let space = format!("http://{}", gone.local_addr().unwrap());
+    let address = gone.local_addr().unwrap();
     drop(gone);
-    asked("refused", &service(Some(space)).await).await.assert_problem("refused", Code::UpstreamUnavailable);
+    let service = service(Some(format!("http://{address}"))).await;
+    for _ in 0..2 {
+        asked("refused", &service).await.assert_problem("refused", Code::UpstreamUnavailable);
+    }
+    let listener = TcpListener::bind(address).await.unwrap();
+    let serving = tokio::spawn(answer(listener, Reset::AtOnce, 0, Arc::default()));
+    assert_eq!(asked("listening", &service).await.status, 200);
+    serving.abort();
+}
+
+#[tokio::test]
+async fn the_second_try_keeps_retry_after_and_the_deadline() {
+    for status in [429, 503] {
+        let service = service(None).await;
+        service.sandbox.fail(with_header(status, "retry-after", "1"), Times::Once);
+        let begun = Instant::now();
+        assert_eq!(asked("kept", &service).await.status, 200);
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{status}: {:?}", begun.elapsed());
+    }
+    // Far under the time-out of a call.
+    let deadline = Duration::from_secs(1);
+    let short = || async {
+        let upstream_timeout = Duration::from_mins(1);
+        Service::with(Setup { request_timeout: deadline, upstream_timeout, ..Setup::default() }).await
+    };
+    for status in [429, 503] {
+        let service = short().await;
+        service.sandbox.fail(with_header(status, "retry-after", "1"), Times::Always);
+        let begun = Instant::now();
+        asked("does not fit", &service).await.assert_problem("does not fit", Code::UpstreamUnavailable);
+        assert!(begun.elapsed() < deadline, "{status}: told at once: {:?}", begun.elapsed());
+        assert_eq!(service.sandbox.received().len(), 1, "{status}");
+    }
+    let service = short().await;
+    service.sandbox.fail(Fault::Status(500), Times::Once);
+    service.sandbox.fail(Fault::Hang, Times::Always);
+    let begun = Instant::now();
+    asked("then silence", &service).await.assert_problem("then silence", Code::UpstreamTimeout);
+    assert!((deadline..2 * deadline).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert_eq!(service.sandbox.received().len(), 2);
 }
 
 #[tokio::test]

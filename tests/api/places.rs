@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::Seen;
+use super::seen::{Seen, parse};
 use crate::support::keys::session;
 use crate::support::service::{Service, Setup};
 
@@ -54,16 +56,36 @@ async fn one_too_many_is_refused_at_once_and_who_waits_is_served() {
 
 #[tokio::test]
 async fn who_waits_until_its_time_is_up_was_never_sent() {
-    let service = service(Duration::from_secs(1)).await;
+    let service = service(Duration::from_secs(2)).await;
     service.sandbox.fail(Fault::Hang, Times::Always);
+    // Its head comes before the others and its body after them: it waits, and its time is up before theirs.
+    let session = session("alice", &["customer"]);
+    let begun = Instant::now();
+    let mut late = TcpStream::connect(service.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {session}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    );
+    late.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(2 * A_MOMENT).await;
     let first = [ask(&service), ask(&service)];
     calls(&service, 2).await;
-    tokio::time::sleep(A_MOMENT).await;
-    // The others' time is up before its own, so a place is free: SignalWire must not be asked for it without time for an answer.
-    let waits = ask(&service).await.unwrap();
-    assert!([503, 504].contains(&waits.status), "{waits:?}");
+    late.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).await.unwrap();
+    let took = begun.elapsed();
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
+    let refused = parse(&answer);
+    refused.assert_problem("its time is up", Code::Overloaded);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=5).contains(&wait), "{wait}");
     for answer in first {
         answer.await.unwrap().assert_problem("hang", Code::UpstreamTimeout);
+    }
+    assert_eq!(service.sandbox.received().len(), 2, "it was sent after all");
+    service.sandbox.heal();
+    for answer in [ask(&service), ask(&service), ask(&service)] {
+        assert_eq!(answer.await.unwrap().status, 200, "it has left its place");
     }
 }
 
