@@ -1,16 +1,18 @@
-//! How often a member may ask.
+//! How often a member, or an address, may ask.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use usher::limits::RateSettings;
+use usher::limits::{LimitsSettings, RateSettings};
 use usher::sandbox::{Fault, Times};
+use usher::session::{IssuerSettings, KeySettings};
 
 use super::session_of;
+use crate::support::ISSUER;
 use crate::support::keys::session;
-use crate::support::service::{POLICY, Service, Setup, per_member, read};
+use crate::support::service::{POLICY, Service, Setup, issuer, per_member, read};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -128,5 +130,117 @@ async fn without_a_limit_nobody_waits() {
     let service = Service::with(Setup::default()).await;
     for _ in 0..60 {
         assert_eq!(service.grants(&session("alice", &["customer"])).await.0, 200);
+    }
+}
+
+/// Each address may ask so often; what comes from loopback has passed a proxy, or so these say.
+fn by_address(burst: u32, trusted_proxies: &[&str]) -> Setup {
+    let rate = RateSettings { period: HOUR, burst: NonZeroU32::new(burst).unwrap() };
+    let limits = LimitsSettings { per_address: Some(rate), ..LimitsSettings::default() };
+    let trusted_proxies = trusted_proxies.iter().map(|network| (*network).to_owned()).collect();
+    Setup { limits, trusted_proxies, ..Setup::default() }
+}
+
+const LOOPBACK: &[&str] = &["127.0.0.0/8"];
+
+/// A request with a session that is none, passed on for this address.
+async fn from(service: &Service, forwarded: &str) -> u16 {
+    let request = service.request(Method::POST, "/chat-token").bearer_auth("none");
+    request.header("x-forwarded-for", forwarded).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn whatever_gets_a_401_counts_for_its_address_and_a_good_session_is_served_all_the_same() {
+    let service = Service::with(by_address(3, &[])).await;
+    let expired = session_of("alice", &["customer"], -3_600, &json!({}));
+    let good = session("alice", &["customer"]);
+    let without = || service.request(Method::GET, "/chat-token/grants");
+    for (code, request) in [
+        ("session_missing", without()),
+        ("session_invalid", without().bearer_auth("none")),
+        ("session_expired", without().bearer_auth(&expired)),
+    ] {
+        // Neither a good session nor one that is refused later counts.
+        assert_eq!(post(&service, &good).await.status(), 200);
+        assert_eq!(post(&service, &session("mallory", &["customer"])).await.status(), 403);
+        let (status, answer) = read(request.send().await.unwrap()).await;
+        assert_eq!((status, &answer["code"]), (401, &json!(code)));
+    }
+    for (case, request) in [
+        ("missing", without()),
+        ("invalid", without().bearer_auth("none")),
+        ("expired", without().bearer_auth(&expired)),
+    ] {
+        assert_eq!(refused(case, request.send().await.unwrap()).await, 300);
+    }
+    for _ in 0..5 {
+        assert_eq!(post(&service, &good).await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn guests_and_broken_sessions_of_one_address_are_one_account() {
+    let policy = format!("{POLICY}\n[guest]\nrole = \"customer\"\n");
+    let service = Service::with(Setup { policy, ..by_address(3, LOOPBACK) }).await;
+    let guest = async |address: &str| {
+        service.request(Method::POST, "/chat-token").header("x-forwarded-for", address).send().await.unwrap()
+    };
+    assert_eq!(guest("192.0.2.1").await.status(), 200);
+    assert_eq!(from(&service, "192.0.2.1").await, 401);
+    assert_eq!(guest("192.0.2.1").await.status(), 200);
+    refused("a guest", guest("192.0.2.1").await).await;
+    assert_eq!(from(&service, "192.0.2.1").await, 429);
+    assert_eq!(service.sandbox.received().len(), 2, "nothing went upstream for the rest");
+    assert_eq!(guest("192.0.2.2").await.status(), 200, "another address");
+}
+
+#[tokio::test]
+async fn an_issuer_without_keys_uses_up_nobodys_address() {
+    let url = "https://127.0.0.1:9/jwks.json".parse().unwrap();
+    let away = IssuerSettings { keys: KeySettings::JwksUrl(url), ..issuer("app", ISSUER) };
+    let service = Service::with(Setup { issuers: vec![away], ..by_address(1, &[]) }).await;
+    let alice = session("alice", &["customer"]);
+    for _ in 0..3 {
+        let (status, answer) = service.grants(&alice).await;
+        assert_eq!((status, &answer["code"]), (503, &json!("session_keys_unavailable")));
+    }
+    assert_eq!(from(&service, "").await, 401, "the first that counts");
+    assert_eq!(from(&service, "").await, 429);
+    assert_eq!(service.grants(&alice).await.0, 503, "nor does it become a 429");
+}
+
+#[tokio::test]
+async fn the_address_is_what_a_trusted_proxy_says_and_nobody_else() {
+    let service = Service::with(by_address(1, LOOPBACK)).await;
+    for (forwarded, status, why) in [
+        ("192.0.2.1", 401, "the first"),
+        ("192.0.2.1", 429, "the same"),
+        ("192.0.2.2", 401, "another"),
+        ("192.0.2.3, 192.0.2.1", 429, "what stands left of a stranger, anybody can write"),
+        ("192.0.2.4, 127.0.0.9", 401, "two proxies"),
+        ("192.0.2.2, 127.0.0.9", 429, "two proxies, and one that has come by one of them"),
+        ("::ffff:192.0.2.1", 429, "the same, as an IPv6 socket writes it"),
+    ] {
+        assert_eq!(from(&service, forwarded).await, status, "{forwarded}: {why}");
+    }
+
+    for trusted in [&[][..], &["192.0.2.0/24"]] {
+        let service = Service::with(by_address(1, trusted)).await;
+        assert_eq!(from(&service, "192.0.2.1").await, 401);
+        assert_eq!(from(&service, "198.51.100.7").await, 429, "{trusted:?}: it is the peer, whatever it writes");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_ipv6_network_is_one_address() {
+    let service = Service::with(by_address(1, LOOPBACK)).await;
+    for (forwarded, status) in [
+        ("2001:db8:0:1::1", 401),
+        ("2001:db8:0:1:ffff:ffff:ffff:ffff", 429),
+        ("2001:db8:0:1:8000::", 429),
+        ("2001:db8:0:2::1", 401),
+        ("2001:db8:0:0:ffff::1", 401),
+    ] {
+        assert_eq!(from(&service, forwarded).await, status, "{forwarded}");
     }
 }
