@@ -345,6 +345,115 @@ async fn by_tls_it_must_be_the_one_that_its_certificate_names() {
     assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "bob").await.0), (403, 200));
 }
 
+/// Requests without a good session, at both replicas at once: how many got a 401, and how many a 429.
+async fn without_session(replicas: &[Arc<Serving>; 2], requests: usize) -> [usize; 2] {
+    let asked = (0..requests).map(|at| {
+        let serving = Arc::clone(&replicas[at % 2]);
+        tokio::spawn(async move { serving.ask_as("no-session", &json!({})).await.0 })
+    });
+    let mut statuses = Vec::new();
+    for asked in asked.collect::<Vec<_>>() {
+        statuses.push(asked.await.unwrap());
+    }
+    [401, 429].map(|status| statuses.iter().filter(|seen| **seen == status).count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn one_address_at_two_replicas_at_once_is_counted_exactly() {
+    let redis = Redis::start();
+    let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 20}");
+    let ((_one, first), (_other, second)) =
+        (replica(&redis.url(), &[rate]).await, replica(&redis.url(), &[rate]).await);
+    assert_eq!(without_session(&[Arc::new(first), Arc::new(second)], 60).await, [20, 40]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn killed_under_load_nobody_is_admitted_uncounted_where_the_settings_say_refuse() {
+    let mut redis = Redis::start();
+    let refuse = ("USHER__LIMITS__ON_STORE_FAILURE", "refuse");
+    let (_place, serving) = replica(&redis.url(), &[OFF, refuse]).await;
+    let serving = Arc::new(serving);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load: Vec<_> = (0..8)
+        .map(|who| {
+            let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
+            tokio::spawn(async move {
+                let mut statuses = Vec::new();
+                while !*stopped.borrow() {
+                    let begun = Instant::now();
+                    let request = serving.client.get(format!("{}/chat-token/grants", serving.url));
+                    let request = request.bearer_auth(session(&format!("user{who}"), &["customer"]));
+                    let answer = request.send().await.unwrap();
+                    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+                    let status = answer.status().as_u16();
+                    if status == 503 {
+                        let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+                        assert!((1..=300).contains(&wait), "{wait}");
+                        assert_eq!(answer.json::<Value>().await.unwrap()["code"], "limits_unavailable");
+                    }
+                    statuses.push(status);
+                }
+                statuses
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    redis.stop();
+    until(&serving, "bob", 503, Duration::from_secs(1)).await;
+    for _ in 0..5 {
+        assert_eq!(ask(&serving, "bob").await.0, 503);
+    }
+    let unavailable = "usher_limit_decisions_total{limit=\"member\",decision=\"unavailable\"}";
+    assert!(metric(&serving, unavailable).await > 5.0);
+    // Who has no session is told so all the same.
+    assert_eq!(serving.ask_as("no-session", &json!({})).await.0, 401);
+    redis.start_again();
+    until(&serving, "bob", 200, Duration::from_secs(5)).await;
+    stop.send(true).unwrap();
+    for load in load {
+        let statuses = load.await.unwrap();
+        let mut runs = statuses.clone();
+        runs.dedup();
+        assert!([&[200, 503, 200][..], &[200, 503]].contains(&&runs[..]), "never in between: {runs:?}");
+    }
+    assert!(!serving.running.stderr().contains(PASSWORD));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_key_that_another_program_has_set_is_in_force_at_once_and_for_its_time_alone() {
+    let redis = Redis::start();
+    let (_place, serving) = replica(&redis.url(), &[OFF]).await;
+    redis.query::<String>(&["SET", "usher:revoked:bob", "1", "EX", "2"]);
+    let begun = Instant::now();
+    let (status, answer) = ask(&serving, "bob").await;
+    assert_eq!((status, answer["code"].as_str()), (403, Some("session_revoked")), "{answer}");
+    let revoked = "usher_limit_decisions_total{limit=\"member\",decision=\"revoked\"}";
+    assert!((metric(&serving, revoked).await - 1.0).abs() < 0.1);
+    assert!((metric(&serving, "usher_revocations").await - 1.0).abs() < 0.1);
+    until(&serving, "bob", 200, Duration::from_secs(4)).await;
+    assert!(begun.elapsed() > Duration::from_millis(1_900), "too soon: {:?}", begun.elapsed());
+    assert!(metric(&serving, "usher_revocations").await.abs() < 0.1);
+
+    // One without an end is refused until somebody deletes it.
+    redis.query::<String>(&["SET", "usher:revoked:bob", ""]);
+    assert_eq!(ask(&serving, "bob").await.0, 403);
+    assert_eq!(revoke(&redis.url(), &["--list"]).1, "for ever\tbob\n");
+    assert_eq!(redis.query::<i64>(&["DEL", "usher:revoked:bob"]), 1);
+    until(&serving, "bob", 200, Duration::from_secs(7)).await;
+}
+
+#[test]
+fn check_asks_no_store_and_shows_no_password() {
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:9/2");
+    let variables = super::with(super::complete("http://127.0.0.1:9"), "USHER__LIMITS__STORE", &url);
+    let (code, stdout, stderr) = Place::with_policy().run(&["check"], &variables);
+    let told = stdout + &stderr;
+    assert!(code == 0 && !told.contains(PASSWORD), "{told}");
+}
+
 #[test]
 fn without_a_shared_store_nobody_can_be_revoked() {
     let (code, _, stderr) = revoke("memory", &["--member", "alice", "--for", "24h"]);
