@@ -4,7 +4,7 @@
 use super::problem::Problem;
 use super::{App, Context};
 use crate::chat::MemberId;
-use crate::limits::{Admitted, Asked, Refused};
+use crate::limits::{Admitted, Asked, Limited, Refused};
 
 /// The limits' names in metrics.
 pub(super) const MEMBER: &str = "member";
@@ -41,4 +41,9 @@ impl App {
 /// What became of a request that may be, in metrics.
 const ADMITTED: &str = "admitted";
 /// Every word for what becomes of one.
-pub(super) const DECISIONS: [&str; 4] = [ADMITTED, "limited", "revoked", "unavailable"];
+pub(super) const DECISIONS: [&str; 4] = [
+    ADMITTED,
+    Refused::Limited(Limited { retry_after: 1 }).as_str(),
+    Refused::Revoked.as_str(),
+    Refused::StoreAway.as_str(),
+];

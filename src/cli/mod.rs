@@ -164,6 +164,12 @@ fn no_signals(error: impl Display) -> Failure {
     Failure::failed(format!("no signal can be had: {error}"))
 }
 
+/// A duration on the command line, in seconds.
+fn seconds(text: &str) -> Result<i64, String> {
+    crate::schema::seconds(text, false)
+        .ok_or_else(|| "write a positive integer and one of s, m, h, d, as in 24h".to_owned())
+}
+
 /// Where to ask a listener on this machine: what listens on every address listens on loopback too.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, block_on, print};
+use super::{Failure, block_on, print, seconds};
 use crate::chat::MemberId;
 use crate::limits::{Revocation, Store, StoreFault};
 use crate::ops::clock;
@@ -21,7 +21,7 @@ pub(super) struct Options {
     member: Option<MemberId>,
     /// For how long, as 24h or 30d: longer than any of its chat tokens may live
     #[arg(long = "for", value_name = "DURATION", value_parser = seconds, requires = "member")]
-    lasts: Option<u64>,
+    lasts: Option<i64>,
     /// Refuses the member no more
     #[arg(long, requires = "member")]
     undo: bool,
@@ -42,21 +42,22 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         )
     })?;
     block_on(async {
-        let store = Store::open(&url).map_err(|fault| failed(&fault))?;
+        let store = Store::open(&url)?;
         match (&options.member, options.lasts) {
-            (Some(member), Some(seconds)) => {
-                let lasts = Duration::from_secs(seconds);
-                store.revoke(member, lasts).await.map_err(|fault| failed(&fault))?;
-                print(format!("{} is refused until {}", shown(member.as_str()), until(Some(lasts))));
+            (Some(member), Some(lasts)) => {
+                let lasts = Duration::from_secs(lasts.unsigned_abs());
+                store.revoke(member, lasts).await?;
+                print(format!("{} is refused until {}", visible(member.as_str()), until(Some(lasts))));
             }
             (Some(member), None) => {
-                let was_revoked = store.undo(member).await.map_err(|fault| failed(&fault))?;
+                let was_revoked = store.undo(member).await?;
                 let told = if was_revoked { "is refused no more, within 5 s" } else { "was not refused" };
-                print(format!("{} {told}", shown(member.as_str())));
+                print(format!("{} {told}", visible(member.as_str())));
             }
             (None, _) => {
-                for Revocation { member, left } in store.revocations().await.map_err(|fault| failed(&fault))? {
-                    print(format!("{}\t{}", until(left), shown(&member)));
+                for Revocation { member, left } in store.revocations().await? {
+                    // Anybody may have written the list.
+                    print(format!("{}\t{}", until(left), visible(&member)));
                 }
             }
         }
@@ -64,8 +65,10 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     })
 }
 
-fn failed(fault: &StoreFault) -> Failure {
-    Failure::failed(format!("limits.store: {fault}"))
+impl From<StoreFault> for Failure {
+    fn from(fault: StoreFault) -> Self {
+        Self::failed(format!("limits.store: {fault}"))
+    }
 }
 
 /// Whole seconds, `Z`.
@@ -74,16 +77,6 @@ fn until(left: Option<Duration>) -> String {
     millis.map_or_else(|| "for ever".to_owned(), |millis| clock::rfc3339(clock::now().plus_millis(millis)))
 }
 
-/// Anybody may have written the list.
-fn shown(member: &str) -> String {
-    visible(member)
-}
-
 fn member(text: &str) -> Result<MemberId, String> {
     MemberId::parse(text).map_err(|fault| fault.to_string())
-}
-
-fn seconds(text: &str) -> Result<u64, String> {
-    let seconds = crate::schema::seconds(text, false).and_then(|seconds| u64::try_from(seconds).ok());
-    seconds.ok_or_else(|| "write a positive integer and one of s, m, h, d, as in 24h".to_owned())
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{Failure, print};
+use super::{Failure, print, seconds};
 use crate::chat::{Object, json};
 use crate::dev::{LeftBehind, NewSession};
 use crate::ops::clock;
@@ -43,8 +43,4 @@ fn claim(text: &str) -> Result<(String, Value), String> {
     }
     let value = json::parse(value.as_bytes()).unwrap_or_else(|_| Value::from(value));
     Ok((name.to_owned(), value))
-}
-
-fn seconds(text: &str) -> Result<i64, String> {
-    crate::schema::seconds(text, false).ok_or_else(|| "write a positive integer and one of s, m, h, d".to_owned())
 }

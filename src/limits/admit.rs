@@ -121,7 +121,7 @@ impl Limits {
     /// Where the member has used up what it may ask, is revoked, or cannot be counted.
     pub async fn admit(&self, member: &MemberId, seen: impl Fn(Asked)) -> Result<Admitted, Refused> {
         if !member.is_guest() {
-            let locally = || self.members.as_ref().map_or(Ok(()), |members| members.check(member.clone()));
+            let locally = || self.members.as_ref().map_or(Ok(()), |members| members.check(member));
             match &self.shared {
                 None => locally().map_err(Limited::after)?,
                 Some(shared) => {
@@ -144,7 +144,7 @@ impl Limits {
     pub async fn admit_address(&self, address: IpAddr, seen: impl Fn(Asked)) -> Result<(), Refused> {
         let (Some(rate), Some(addresses)) = (self.settings.per_address, &self.addresses) else { return Ok(()) };
         let address = site_of(address);
-        let locally = || addresses.check(address);
+        let locally = || addresses.check(&address);
         match &self.shared {
             None => locally().map_err(|wait| Limited::after(wait).into()),
             Some(shared) => {

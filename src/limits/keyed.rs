@@ -18,13 +18,13 @@ const MAX_KEYS: u64 = 100_000;
 
 /// The accounts of one limit.
 #[derive(Debug)]
-pub(super) struct Keyed<K: Hash + Eq + Send + Sync + 'static> {
+pub(super) struct Keyed<K: Clone + Hash + Eq + Send + Sync + 'static> {
     accounts: Cache<K, Arc<DefaultDirectRateLimiter>>,
     quota: Quota,
     clock: DefaultClock,
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static> Keyed<K> {
+impl<K: Clone + Hash + Eq + Send + Sync + 'static> Keyed<K> {
     /// With this rate for each key; none where the period is nothing.
     pub(super) fn new(rate: RateSettings) -> Option<Self> {
         let quota = Quota::with_period(rate.period)?.allow_burst(rate.burst);
@@ -42,8 +42,8 @@ impl<K: Hash + Eq + Send + Sync + 'static> Keyed<K> {
     ///
     /// # Errors
     /// How long until the next one may come.
-    pub(super) fn check(&self, key: K) -> Result<(), Duration> {
-        let account = self.accounts.get_with(key, || Arc::new(RateLimiter::direct(self.quota)));
+    pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
+        let account = self.accounts.get_with_by_ref(key, || Arc::new(RateLimiter::direct(self.quota)));
         account.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }
@@ -60,10 +60,10 @@ mod tests {
         let rate = RateSettings { period: Duration::from_hours(1), burst: NonZeroU32::MIN };
         let keyed = Keyed::new(rate).unwrap();
         for key in 0..MAX_KEYS + 50_000 {
-            assert!(keyed.check(key).is_ok());
+            assert!(keyed.check(&key).is_ok());
         }
         keyed.accounts.run_pending_tasks();
         assert!(keyed.accounts.entry_count() <= MAX_KEYS, "{}", keyed.accounts.entry_count());
-        assert!((MAX_KEYS + 49_000..MAX_KEYS + 50_000).all(|key| keyed.check(key).is_err()));
+        assert!((MAX_KEYS + 49_000..MAX_KEYS + 50_000).all(|key| keyed.check(&key).is_err()));
     }
 }

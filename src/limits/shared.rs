@@ -2,7 +2,6 @@
 //! answers.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,8 +24,7 @@ const RENEW: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     store: Store,
     revoked: Revoked,
-    /// Nobody waits for a store that is known to be away.
-    is_away: AtomicBool,
+    /// Since when it is away, where it is: nobody waits for one that is known to be.
     away_since: Mutex<Option<Instant>>,
     /// Which run of the store the list was read from.
     run: Mutex<Option<String>>,
@@ -34,8 +32,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(store: Store) -> Self {
-        let (is_away, away_since, run) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        Self { store, revoked: Revoked::default(), is_away, away_since, run }
+        Self { store, revoked: Revoked::default(), away_since: Mutex::default(), run: Mutex::default() }
     }
 
     /// What the store says of a request by this member; nothing where it is away.
@@ -58,7 +55,7 @@ impl Shared {
         question: impl Future<Output = Result<Said, StoreFault>>,
         seen: impl Fn(Asked),
     ) -> Option<Said> {
-        if self.is_away.load(Ordering::Relaxed) {
+        if self.is_away() {
             return None;
         }
         let begun = Instant::now();
@@ -102,7 +99,7 @@ impl Shared {
         let (mut read, mut renewed) = (Instant::now(), Instant::now());
         loop {
             tokio::time::sleep(TRY_AGAIN).await;
-            let was_away = self.is_away.load(Ordering::Relaxed);
+            let was_away = self.is_away();
             if was_away && let Err(fault) = self.store.try_out().await {
                 if matches!(fault, StoreFault::Silent) && renewed.elapsed() >= RENEW {
                     renewed = Instant::now();
@@ -129,14 +126,16 @@ impl Shared {
         let mut list = self.store.revocations().await?;
         let known_run = self.run.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let is_another = known_run.is_some() && run.is_some() && run != known_run;
-        for (member, left) in self.revoked.list(Instant::now()).into_iter().filter(|_| is_another) {
-            if list.binary_search_by(|revocation| revocation.member.as_str().cmp(&member)).is_err() {
+        if is_another {
+            let is_lost = |member: &str| list.binary_search_by(|known| known.member.as_str().cmp(member)).is_err();
+            let mut lost = self.revoked.list(Instant::now());
+            lost.retain(|(member, _)| is_lost(member));
+            for (member, left) in lost {
                 self.store.restore(&member, left).await?;
                 tracing::warn!(
                     "limits.store: the store was started again without a revocation, which it is given back"
                 );
                 list.push(Revocation { member, left });
-                list.sort_unstable();
             }
         }
         if run.is_some() {
@@ -146,16 +145,20 @@ impl Shared {
         Ok(())
     }
 
+    fn is_away(&self) -> bool {
+        self.since().is_some()
+    }
+
     fn is_gone(&self, fault: &StoreFault) {
-        if !self.is_away.swap(true, Ordering::Relaxed) {
-            *self.since() = Some(Instant::now());
+        let mut since = self.since();
+        if since.is_none() {
+            *since = Some(Instant::now());
             tracing::error!("limits.store: {fault}; limits.on_store_failure says what is done meanwhile");
         }
     }
 
     fn is_back(&self) {
-        if self.is_away.swap(false, Ordering::Relaxed) {
-            *self.since() = None;
+        if self.since().take().is_some() {
             tracing::info!("limits.store: the store answers again");
         }
     }

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 
 use super::PolicySettings;
 use super::issuer;
-use super::layers::Layers;
-use super::layers::{self, Environment};
-use super::raw::RawIssuer;
-use super::raw::merge;
-use crate::schema::{Fault, Faults, Place, Source};
+use super::layers::{Environment, Layers};
+use super::raw::{RawIssuer, load_part};
+use crate::schema::{Fault, Faults};
 use crate::session::{IssuerSettings, Vouching};
 
 /// The policy's own settings, and what an issuer's sessions say of their holders.
@@ -55,17 +53,7 @@ fn read<T>(
     environment: &Environment,
     read_issuers: impl Fn(&[RawIssuer], &Layers, &mut Faults) -> Vec<T>,
 ) -> Result<(PolicySettings, Vec<T>), Faults> {
-    let mut others = Faults::default();
-    let layers = layers::load(files, environment, &mut others);
-    if layers.is_incomplete || layers.is_damaged {
-        return Err(others);
-    }
-    let mut faults = others.only(matters);
-    let Ok(raw) = merge(&layers) else {
-        let place = Place::whole(&Source::named("settings"));
-        faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");
-        return Err(faults);
-    };
+    let (raw, layers, mut faults) = load_part(files, environment, |others| others.only(matters))?;
     let policy = PolicySettings::from(raw.policy);
     let issuers = read_issuers(&raw.session.issuers, &layers, &mut faults);
     faults.or((policy, issuers))

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::layers::{self, Environment, Layers};
+use super::layers::{Environment, Layers};
 use super::meaning::read_secret;
-use super::raw::{RawLimits, RawRate, merge};
+use super::raw::{RawLimits, RawRate, load_part};
 use crate::limits::{LimitsSettings, OnStoreFailure, RateSettings, Store};
-use crate::schema::{Faults, Place, Source, quoted};
+use crate::schema::{Faults, quoted};
 
 /// The longest that a burst may take to be forgiven: what counts it in nanoseconds must not overflow.
 const MAX_RATE_PERIOD: Duration = Duration::from_hours(365 * 24);
@@ -24,17 +24,8 @@ const MEMORY: &str = "memory";
 /// # Errors
 /// Where a file cannot be read, or what is said of the store is wrong.
 pub fn load_store(files: &[PathBuf], environment: &Environment) -> Result<Option<SecretString>, Faults> {
-    let mut others = Faults::default();
-    let layers = layers::load(files, environment, &mut others);
-    if layers.is_incomplete || layers.is_damaged {
-        return Err(others);
-    }
-    let mut faults = others.about(&["limits.store", "limits.store_file"]);
-    let Ok(raw) = merge(&layers) else {
-        let place = Place::whole(&Source::named("settings"));
-        faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");
-        return Err(faults);
-    };
+    let pick = |others: &Faults| others.about(&["limits.store", "limits.store_file"]);
+    let (raw, layers, mut faults) = load_part(files, environment, pick)?;
     let store = read_store(raw.limits.store, raw.limits.store_file.as_deref(), &layers, &mut faults);
     faults.or(store)
 }

@@ -21,17 +21,8 @@ use crate::signalwire::{SignalWireSettings, certificates, check_token};
 
 /// The settings; none where something is wrong, which is then among the faults.
 pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
-    let raw = match merge(layers) {
-        Ok(raw) => raw,
-        Err(error) => {
-            // Every value was checked for its kind before, so this is a bug of ours; its text could hold a value.
-            drop(error);
-            let place = Place::whole(&Source::named("settings"));
-            faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");
-            return None;
-        }
-    };
-    let RawSettings { server, ops, cors, signalwire, session, policy, limits: limits_raw, log, telemetry } = raw;
+    let raw = merge(layers, faults)?;
+    let RawSettings { server, ops, cors, signalwire, session, policy, limits, log, telemetry } = raw;
     let server = read_server(&server, layers, faults);
     let ops_listen = ops.listen.map(|listen| parse_listen(&["ops", "listen"], &listen, layers, faults));
     if let (Some(server), Some(Some(ops))) = (&server, ops_listen)
@@ -48,7 +39,7 @@ pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
     if cookie.is_some() {
         cookie::refuse_wildcards(&origins, layers, faults);
     }
-    let limits = limits::read(limits_raw, layers, faults);
+    let limits = limits::read(limits, layers, faults);
     let traces = telemetry.otlp_endpoint.map(|endpoint| collector::read(&endpoint, layers, faults));
     if let Err(why) = files::read(Path::new(&policy.file)) {
         let message = format!("policy.file: {} cannot be read: {why}", quoted(&policy.file));

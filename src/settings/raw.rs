@@ -1,12 +1,14 @@
 //! The layers merged by the `config` crate into plain values: durations in seconds, sizes in bytes, texts as they were
 //! written. Must not know what the values mean.
 
+use std::path::PathBuf;
+
 use config::{Config, ConfigError, Map, Source, Value as Merged, ValueKind};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::layers::{Layers, TWINS};
-use crate::schema::{Fields, Value};
+use super::layers::{self, Environment, Layers, TWINS};
+use crate::schema::{Faults, Fields, Place, Source as Origin, Value};
 
 #[derive(Deserialize)]
 pub(super) struct RawSettings {
@@ -141,9 +143,35 @@ pub(super) struct RawTelemetry {
     pub(super) otlp_endpoint: Option<String>,
 }
 
-pub(super) fn merge(layers: &Layers) -> Result<RawSettings, ConfigError> {
+/// Every layer into one; none where they do not fit together, which is then among the faults.
+pub(super) fn merge(layers: &Layers, faults: &mut Faults) -> Option<RawSettings> {
     let builder = layers.list.iter().fold(Config::builder(), |builder, layer| builder.add_source(Layer(layer.clone())));
-    builder.build()?.try_deserialize()
+    let merged = builder.build().and_then(Config::try_deserialize);
+    // Every value was checked for its kind before, so this is a bug of ours; its text could hold a value.
+    let told = |_| {
+        let place = Place::whole(&Origin::named("settings"));
+        faults.add(&place, "the layers do not fit together", "report this as a bug of usher's");
+    };
+    merged.map_err(told).ok()
+}
+
+/// Those from the same places as all settings, for whoever wants a part of them: of the faults only those that are picked
+/// count.
+pub(super) fn load_part(
+    files: &[PathBuf],
+    environment: &Environment,
+    pick: impl FnOnce(&Faults) -> Faults,
+) -> Result<(RawSettings, Layers, Faults), Faults> {
+    let mut others = Faults::default();
+    let layers = layers::load(files, environment, &mut others);
+    if layers.is_incomplete || layers.is_damaged {
+        return Err(others);
+    }
+    let mut faults = pick(&others);
+    match merge(&layers, &mut faults) {
+        Some(raw) => Ok((raw, layers, faults)),
+        None => Err(faults),
+    }
 }
 
 #[derive(Clone)]

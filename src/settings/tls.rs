@@ -1,7 +1,7 @@
 //! Certificate and key of the public listener: read and seen to fit together, so that what is wrong is told at the start.
 //! Must not know connections.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::TlsSettings;
 use super::layers::Layers;
@@ -24,8 +24,7 @@ pub(super) fn read(raw: &RawTls, layers: &Layers, faults: &mut Faults) -> Option
     };
     let (cert_file, key_file) = (given("cert_file", &raw.cert_file), given("key_file", &raw.key_file));
     let (cert_file, key_file) = (cert_file?, key_file?);
-    let read = |path: &Path| files::read(path);
-    match Identity::from_pem(&read(&cert_file), &read(&key_file)) {
+    match Identity::from_pem(&files::read(&cert_file), &files::read(&key_file)) {
         Ok(identity) => Some(TlsSettings { cert_file, key_file, validity: identity.validity() }),
         Err(unfit) => {
             // Somebody may have put the key in the place of its file.
