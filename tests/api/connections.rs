@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use usher::api::Code;
 use usher::listener::ConnectionSettings;
@@ -295,17 +296,20 @@ async fn five_thousand_idle_connections_stand_beside_healthy_ones() {
     }
 }
 
-#[tokio::test]
-async fn who_takes_no_answer_keeps_no_place() {
-    let service = service(1).await;
-    let mut stream = connect(&service).await;
-    // More answers than the kernel keeps for it.
+/// A client that asks for more answers than the kernel keeps for it, and takes none.
+pub(super) fn asks_and_never_reads(mut stream: impl AsyncWrite + Unpin + Send + 'static) -> JoinHandle<()> {
     let request = "GET /problems HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
-    let sending = tokio::spawn(async move {
+    tokio::spawn(async move {
         let _ = stream.write_all(request.as_bytes()).await;
         sleep(Duration::from_secs(30)).await;
         drop(stream);
-    });
+    })
+}
+
+#[tokio::test]
+async fn who_takes_no_answer_keeps_no_place() {
+    let service = service(1).await;
+    let sending = asks_and_never_reads(connect(&service).await);
     sleep(HEADER_TIMEOUT / 2).await;
     let mut next = connect(&service).await;
     next.write_all(LIVE.as_bytes()).await.unwrap();

@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use usher::api::Code;
 use usher::listener::ConnectionSettings;
 
+use super::connections::asks_and_never_reads;
 use super::seen::parse;
 use crate::support::keys::session;
 use crate::support::service::{Service, Setup};
@@ -173,14 +174,7 @@ async fn an_idle_connection_is_kept_longer_than_a_head_may_take() {
 #[tokio::test]
 async fn who_takes_no_answer_keeps_no_place() {
     let (service, certificate) = service(1).await;
-    let mut stream = connect(&service.url, &[&certificate]).await.unwrap();
-    // More answers than the kernel keeps for it.
-    let request = "GET /problems HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
-    let sending = tokio::spawn(async move {
-        let _ = stream.write_all(request.as_bytes()).await;
-        sleep(Duration::from_secs(30)).await;
-        drop(stream);
-    });
+    let sending = asks_and_never_reads(connect(&service.url, &[&certificate]).await.unwrap());
     sleep(HEADER_TIMEOUT / 2).await;
     let next = timeout(KEEP_ALIVE + Duration::from_secs(5), connect(&service.url, &[&certificate])).await;
     let mut next = next.expect("the place is never given up").unwrap();

@@ -33,10 +33,13 @@ mod usage;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use usher::sandbox::Sandbox;
 
 use crate::support::binary::{Running, run, usher};
@@ -180,6 +183,47 @@ impl Serving {
         let (status, answer) = self.ask(&serde_json::json!({})).await;
         assert_eq!(status, 200, "{answer}\n{}", self.running.stderr());
         self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take()
+    }
+}
+
+/// Requests one after another, by several clients at once, until it is ended.
+struct Load<T> {
+    stop: watch::Sender<bool>,
+    clients: Vec<JoinHandle<Vec<T>>>,
+}
+
+impl<T: Send + 'static> Load<T> {
+    /// Each client, by its number, asks this again and again.
+    fn of<F>(
+        clients: usize,
+        serving: &Arc<Serving>,
+        ask: impl Fn(Arc<Serving>, usize) -> F + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (stop, stopped) = watch::channel(false);
+        let client = |number| {
+            let (serving, stopped) = (Arc::clone(serving), stopped.clone());
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                while !*stopped.borrow() {
+                    seen.push(ask(Arc::clone(&serving), number).await);
+                }
+                seen
+            })
+        };
+        Self { stop, clients: (0..clients).map(client).collect() }
+    }
+
+    /// What each client has seen, in its order; where one has failed, so does this.
+    async fn end(self) -> Vec<Vec<T>> {
+        self.stop.send(true).unwrap();
+        let mut seen = Vec::new();
+        for client in self.clients {
+            seen.push(client.await.unwrap());
+        }
+        seen
     }
 }
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{Place, Serving, with, without};
+use super::{Load, Place, Serving, with, without};
 use crate::support::keys::session;
 use crate::support::service::POLICY;
 use crate::support::{API_TOKEN, PROJECT};
@@ -32,21 +32,10 @@ async fn the_api_token_and_the_policy_are_changed_under_load_and_nobody_is_refus
     let place = Place::with_policy();
     place.write("token", API_TOKEN.to_owned() + "\n");
     let serving = Arc::new(serving(&place).await);
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let load: Vec<_> = (0..4)
-        .map(|_| {
-            let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
-            tokio::spawn(async move {
-                let mut asked = 0;
-                while !*stopped.borrow() {
-                    let (status, answer) = serving.ask_as(&session("alice", &["customer"]), &json!({})).await;
-                    assert_eq!(status, 200, "{answer}");
-                    asked += 1;
-                }
-                asked
-            })
-        })
-        .collect();
+    let load = Load::of(4, &serving, |serving, _| async move {
+        let (status, answer) = serving.ask_as(&session("alice", &["customer"]), &json!({})).await;
+        assert_eq!(status, 200, "{answer}");
+    });
     tokio::time::sleep(Duration::from_millis(300)).await;
     // The new one is there, and the old one is revoked at once: before any look at the file that is to come.
     place.write("token", NEW_TOKEN);
@@ -54,11 +43,7 @@ async fn the_api_token_and_the_policy_are_changed_under_load_and_nobody_is_refus
     tokio::time::sleep(Duration::from_millis(500)).await;
     place.write("config/policy.toml", format!("{POLICY}\n[roles.other.channels]\n\"x\" = [\"read\"]\n"));
     serving.running.wait_for(|_, stderr| stderr.contains("policy loaded"));
-    stop.send(true).unwrap();
-    let mut all = 0;
-    for load in load {
-        all += load.await.unwrap();
-    }
+    let all = load.end().await.concat().len();
     assert!(all > 50, "{all}");
     let said = serving.running.stdout() + &serving.running.stderr();
     for token in [API_TOKEN, NEW_TOKEN] {

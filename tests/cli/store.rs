@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Place, Serving};
+use super::{Load, Place, Serving};
 use crate::support::keys::session;
 
 const PASSWORD: &str = "a-password-of-the-store";
@@ -90,6 +90,25 @@ async fn replica(url: &str, more: &[(&str, &str)]) -> (Place, Serving) {
     (place, serving)
 }
 
+/// Two of them.
+async fn two_replicas(url: &str, more: (&str, &str)) -> ([Place; 2], [Arc<Serving>; 2]) {
+    let ((one, first), (other, second)) = (replica(url, &[more]).await, replica(url, &[more]).await);
+    ([one, other], [Arc::new(first), Arc::new(second)])
+}
+
+/// 60 requests, at both replicas at once: their statuses.
+async fn at_once<F>(replicas: &[Arc<Serving>; 2], ask: impl Fn(Arc<Serving>) -> F) -> Vec<u16>
+where
+    F: Future<Output = u16> + Send + 'static,
+{
+    let asked = (0..60).map(|at| tokio::spawn(ask(Arc::clone(&replicas[at % 2]))));
+    let mut statuses = Vec::new();
+    for asked in asked.collect::<Vec<_>>() {
+        statuses.push(asked.await.unwrap());
+    }
+    statuses
+}
+
 async fn ask(serving: &Serving, member: &str) -> (u16, Value) {
     serving.ask_as(&session(member, &["customer"]), &json!({})).await
 }
@@ -127,17 +146,8 @@ const OFF: (&str, &str) = ("USHER__LIMITS__PER_MEMBER", "off");
 async fn two_replicas_share_one_limit_exactly() {
     let redis = Redis::start();
     let rate = ("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 20}");
-    let ((_one, first), (_other, second)) =
-        (replica(&redis.url(), &[rate]).await, replica(&redis.url(), &[rate]).await);
-    let replicas = [Arc::new(first), Arc::new(second)];
-    let asked = (0..60).map(|at| {
-        let serving = Arc::clone(&replicas[at % 2]);
-        tokio::spawn(async move { ask(&serving, "alice").await.0 })
-    });
-    let mut statuses = Vec::new();
-    for asked in asked.collect::<Vec<_>>() {
-        statuses.push(asked.await.unwrap());
-    }
+    let (_places, replicas) = two_replicas(&redis.url(), rate).await;
+    let statuses = at_once(&replicas, |serving| async move { ask(&serving, "alice").await.0 }).await;
     let count = |status| statuses.iter().filter(|seen| **seen == status).count();
     assert_eq!((count(200), count(429)), (20, 40), "{statuses:?}");
     assert_eq!(ask(&replicas[0], "bob").await.0, 200, "another member");
@@ -152,8 +162,7 @@ async fn two_replicas_share_one_limit_exactly() {
 async fn guests_of_one_address_are_counted_for_all_replicas() {
     let redis = Redis::start();
     let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 3}");
-    let ((_one, first), (_other, second)) =
-        (replica(&redis.url(), &[rate]).await, replica(&redis.url(), &[rate]).await);
+    let (_places, [first, second]) = two_replicas(&redis.url(), rate).await;
     let mut statuses = Vec::new();
     for serving in [&first, &second, &first, &second, &first] {
         statuses.push(serving.ask_as("no-session", &json!({})).await.0);
@@ -168,21 +177,10 @@ async fn killed_under_load_it_costs_no_request_where_each_counts_by_itself() {
     let mut redis = Redis::start();
     let (_place, serving) = replica(&redis.url(), &[OFF]).await;
     let serving = Arc::new(serving);
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let load: Vec<_> = (0..8)
-        .map(|who| {
-            let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
-            tokio::spawn(async move {
-                let mut asked = 0;
-                while !*stopped.borrow() {
-                    let (status, answer) = ask(&serving, &format!("user{who}")).await;
-                    assert_eq!(status, 200, "{answer}");
-                    asked += 1;
-                }
-                asked
-            })
-        })
-        .collect();
+    let load = Load::of(8, &serving, |serving, who| async move {
+        let (status, answer) = ask(&serving, &format!("user{who}")).await;
+        assert_eq!(status, 200, "{answer}");
+    });
     tokio::time::sleep(Duration::from_millis(500)).await;
     redis.stop();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -193,11 +191,7 @@ async fn killed_under_load_it_costs_no_request_where_each_counts_by_itself() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{}", serving.running.stderr());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    stop.send(true).unwrap();
-    let mut all = 0;
-    for load in load {
-        all += load.await.unwrap();
-    }
+    let all = load.end().await.concat().len();
     assert!(all > 50, "{all}");
     assert!(!serving.running.stderr().contains(PASSWORD));
 }
@@ -237,7 +231,7 @@ async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
 async fn a_revocation_reaches_every_replica_and_outlasts_the_store() {
     let mut redis = Redis::start();
     let url = redis.url();
-    let ((_one, first), (_other, second)) = (replica(&url, &[OFF]).await, replica(&url, &[OFF]).await);
+    let (_places, [first, second]) = two_replicas(&url, OFF).await;
     assert_eq!(ask(&first, "alice").await.0, 200);
     let (code, stdout, _) = revoke(&url, &["--member", "alice", "--for", "24h"]);
     assert!(code == 0 && stdout.starts_with("alice is refused until "), "{stdout}");
@@ -345,27 +339,15 @@ async fn by_tls_it_must_be_the_one_that_its_certificate_names() {
     assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "bob").await.0), (403, 200));
 }
 
-/// Requests without a good session, at both replicas at once: how many got a 401, and how many a 429.
-async fn without_session(replicas: &[Arc<Serving>; 2], requests: usize) -> [usize; 2] {
-    let asked = (0..requests).map(|at| {
-        let serving = Arc::clone(&replicas[at % 2]);
-        tokio::spawn(async move { serving.ask_as("no-session", &json!({})).await.0 })
-    });
-    let mut statuses = Vec::new();
-    for asked in asked.collect::<Vec<_>>() {
-        statuses.push(asked.await.unwrap());
-    }
-    [401, 429].map(|status| statuses.iter().filter(|seen| **seen == status).count())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn one_address_at_two_replicas_at_once_is_counted_exactly() {
     let redis = Redis::start();
     let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 20}");
-    let ((_one, first), (_other, second)) =
-        (replica(&redis.url(), &[rate]).await, replica(&redis.url(), &[rate]).await);
-    assert_eq!(without_session(&[Arc::new(first), Arc::new(second)], 60).await, [20, 40]);
+    let (_places, replicas) = two_replicas(&redis.url(), rate).await;
+    let statuses = at_once(&replicas, |serving| async move { serving.ask_as("no-session", &json!({})).await.0 }).await;
+    let count = |status| statuses.iter().filter(|seen| **seen == status).count();
+    assert_eq!((count(401), count(429)), (20, 40), "{statuses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -375,30 +357,20 @@ async fn killed_under_load_nobody_is_admitted_uncounted_where_the_settings_say_r
     let refuse = ("USHER__LIMITS__ON_STORE_FAILURE", "refuse");
     let (_place, serving) = replica(&redis.url(), &[OFF, refuse]).await;
     let serving = Arc::new(serving);
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let load: Vec<_> = (0..8)
-        .map(|who| {
-            let (serving, stopped) = (Arc::clone(&serving), stopped.clone());
-            tokio::spawn(async move {
-                let mut statuses = Vec::new();
-                while !*stopped.borrow() {
-                    let begun = Instant::now();
-                    let request = serving.client.get(format!("{}/chat-token/grants", serving.url));
-                    let request = request.bearer_auth(session(&format!("user{who}"), &["customer"]));
-                    let answer = request.send().await.unwrap();
-                    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-                    let status = answer.status().as_u16();
-                    if status == 503 {
-                        let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-                        assert!((1..=300).contains(&wait), "{wait}");
-                        assert_eq!(answer.json::<Value>().await.unwrap()["code"], "limits_unavailable");
-                    }
-                    statuses.push(status);
-                }
-                statuses
-            })
-        })
-        .collect();
+    let load = Load::of(8, &serving, |serving, who| async move {
+        let begun = Instant::now();
+        let request = serving.client.get(format!("{}/chat-token/grants", serving.url));
+        let request = request.bearer_auth(session(&format!("user{who}"), &["customer"]));
+        let answer = request.send().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        let status = answer.status().as_u16();
+        if status == 503 {
+            let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            assert!((1..=300).contains(&wait), "{wait}");
+            assert_eq!(answer.json::<Value>().await.unwrap()["code"], "limits_unavailable");
+        }
+        status
+    });
     tokio::time::sleep(Duration::from_millis(500)).await;
     redis.stop();
     until(&serving, "bob", 503, Duration::from_secs(1)).await;
@@ -411,10 +383,7 @@ async fn killed_under_load_nobody_is_admitted_uncounted_where_the_settings_say_r
     assert_eq!(serving.ask_as("no-session", &json!({})).await.0, 401);
     redis.start_again();
     until(&serving, "bob", 200, Duration::from_secs(5)).await;
-    stop.send(true).unwrap();
-    for load in load {
-        let statuses = load.await.unwrap();
-        let mut runs = statuses.clone();
+    for mut runs in load.end().await {
         runs.dedup();
         assert!([&[200, 503, 200][..], &[200, 503]].contains(&&runs[..]), "never in between: {runs:?}");
     }
