@@ -1,17 +1,13 @@
 //! CORS (the Fetch standard, §3.2): who may read answers. It is no authorization: a Bearer from elsewhere is served,
 //! without these headers. tower-http's layer answers every OPTIONS as a preflight, so this is ours. Must not know routes.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
     ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::cookie::CookieSettings;
 use super::layers::Guard;
@@ -34,42 +30,48 @@ pub(super) struct Sharing {
 }
 
 impl Sharing {
-    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>, guard: Option<Guard>) -> Arc<Self> {
+    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>, guard: Option<Guard>) -> Self {
         let guard_header = cookie.and_then(CookieSettings::guard_header);
         let headers = guard_header.map(|name| HeaderValue::try_from(format!("{HEADERS}, {name}")));
         let headers = headers.and_then(Result::ok).unwrap_or(HeaderValue::from_static(HEADERS));
-        Arc::new(Self { origins, headers, credentials: cookie.is_some(), guard })
+        Self { origins, headers, credentials: cookie.is_some(), guard }
     }
+}
+
+/// What one request asks of it.
+pub(super) struct Asked {
+    /// Its one origin, where that is allowed.
+    origin: Option<HeaderValue>,
+    /// Whether it only asks what it might send: its answer is an empty 204.
+    pub(super) is_preflight: bool,
 }
 
 impl Sharing {
-    fn lets_in(&self, headers: &HeaderMap) -> bool {
-        self.guard.is_none_or(|guard| guard(headers).is_ok())
+    pub(super) fn asked(&self, request: &Request) -> Asked {
+        let is_let_in = || self.guard.is_none_or(|guard| guard(request.headers()).is_ok());
+        Asked {
+            origin: allowed_origin(request.headers(), &self.origins),
+            is_preflight: is_preflight(request) && is_let_in(),
+        }
     }
-}
 
-/// Answers preflights, and says of every other answer who may read it.
-pub(super) async fn share(State(sharing): State<Arc<Sharing>>, request: Request, next: Next) -> Response {
-    let allowed = allowed_origin(request.headers(), &sharing.origins);
-    let is_preflight = is_preflight(&request) && sharing.lets_in(request.headers());
-    let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-    let headers = response.headers_mut();
-    // Whether there is an origin or not: a cache must not give the one the answer to the other.
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = allowed {
+    /// Says in an answer who may read it.
+    pub(super) fn mark(&self, headers: &mut HeaderMap, asked: Asked) {
+        // Whether there is an origin or not: a cache must not give the one the answer to the other.
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        let Some(origin) = asked.origin else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        if sharing.credentials {
+        if self.credentials {
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
-        if is_preflight {
+        if asked.is_preflight {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, sharing.headers.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.headers.clone());
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         } else {
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         }
     }
-    response
 }
 
 /// An `OPTIONS` without these two is a question like any other.

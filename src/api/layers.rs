@@ -1,5 +1,5 @@
-//! What every request passes on its way to a route, and every answer on its way back, outside in: the request's id and its
-//! line in the log, security headers, CORS, problems, panics, the limit of time. Must not know what a route does.
+//! What every request passes on its way to a route, and every answer on its way back: the request's id and its line in the
+//! log, security headers, CORS, problems, whether there is room for it, panics, the limit of time. Must not know what a route does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,17 +12,16 @@ use axum::response::{IntoResponse, Response};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::code::Code;
 use super::cors::Sharing;
 use super::problem::{Problem, Told};
-use super::{App, Context, cors, routes};
+use super::{App, Context, routes};
 use crate::ops::traces;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,58 +30,75 @@ const OTHER_METHOD: &str = "other";
 /// How much longer than its deadline a request may take to say so itself.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// What every answer has, unless it has its own.
+const SECURITY: [(HeaderName, HeaderValue); 4] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
 /// A look at each request before anything else of it: an error is its answer.
 pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 
+/// What there is to say whatever the route.
+struct Around {
+    app: App,
+    sharing: Sharing,
+}
+
 pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router {
-    // A page sets its own; nothing else does.
-    let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref(), guard);
+    let around = Arc::new(Around { app: app.clone(), sharing });
     let panicked = |_: Box<dyn std::any::Any + Send>| Problem::new(Code::InternalError).into_response();
     // Around the routes as a whole, so that no router has a word in what a layer answers. Outside in.
     let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(app.clone(), identify))
-        .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'"))
-        .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(CACHE_CONTROL, "no-store"))
-        .layer(middleware::from_fn_with_state(sharing, cors::share))
-        .layer(middleware::from_fn(write_problems))
+        .layer(middleware::from_fn_with_state(around, answer))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            move |State(app): State<App>, request: Request, next: Next| look(app, guard, request, next),
-        ))
-        .layer(middleware::from_fn(limit_time));
+        .layer(middleware::from_fn(move |request: Request, next: Next| run(guard, request, next)));
     Router::new().fallback_service(layers.service(routes))
 }
 
-/// Gives the request its id and a span to log in; when it is answered, one line in the log, and its count.
-async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Gives the request its id, and its answer what every answer has; counts it, and says so in the log.
+async fn answer(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
+    let Around { app, sharing } = &*around;
     let started = Instant::now();
     let request_id = request_id(request.headers());
     let (method, route) = (known(request.method()), routes::name(request.uri().path()));
-    let trace = traces::request(method, routes::known(route), &request_id, request.headers());
-    let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
-    let context = Context {
-        request_id: Arc::clone(&request_id),
-        address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
-        deadline: started + app.0.request_timeout,
-        trace: trace.clone(),
-    };
-    let line = Line { method: method.unwrap_or(OTHER_METHOD), route, context: context.clone(), started };
-    request.extensions_mut().insert(context);
+    let asked = sharing.asked(&request);
     let _in_flight = app.status().request_begins();
-    // At any level of the log: an error without its request's id leads nowhere.
-    let span = tracing::error_span!("request", request_id = &*request_id);
-    let mut response = next.run(request).instrument(span).instrument(trace).await;
-    line.write(&app, &response);
+    let mut response = if !asked.is_preflight && routes::is_work(route) && app.shedding().sheds() {
+        // It costs as little as can be, or it would not help: no span, and no line of its own in the log.
+        app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
+        Problem::overloaded().into_answer(&request_id, HeaderMap::new())
+    } else {
+        let trace = traces::request(method, routes::known(route), &request_id, request.headers());
+        let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+        let context = Context {
+            request_id: Arc::clone(&request_id),
+            address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
+            deadline: started + app.0.request_timeout,
+            trace: trace.clone(),
+        };
+        request.extensions_mut().insert(context.clone());
+        // At any level of the log: an error without its request's id leads nowhere.
+        let span = tracing::error_span!("request", request_id = &*request_id);
+        let work =
+            async { if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await } };
+        let response = as_problem(work.instrument(span).instrument(trace).await, &request_id);
+        Line { method: method.unwrap_or(OTHER_METHOD), route, context, started }.write(app, &response);
+        response
+    };
+    let headers = response.headers_mut();
+    sharing.mark(headers, asked);
+    for (name, value) in SECURITY {
+        headers.entry(name).or_insert(value);
+    }
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        headers.insert(REQUEST_ID, value);
     }
     response
 }
-
 /// What is said of a request in the log: one line.
 struct Line {
     method: &'static str,
@@ -135,9 +151,7 @@ fn request_id(headers: &HeaderMap) -> Arc<str> {
 }
 
 /// Whatever comes out of 400 and above takes a problem's form.
-async fn write_problems(request: Request, next: Next) -> Response {
-    let request_id = request.extensions().get::<Context>().map(|context| Arc::clone(&context.request_id));
-    let mut response = next.run(request).await;
+fn as_problem(mut response: Response, request_id: &str) -> Response {
     if !response.status().is_client_error() && !response.status().is_server_error() {
         return response;
     }
@@ -147,7 +161,7 @@ async fn write_problems(request: Request, next: Next) -> Response {
     if let Some(allow) = response.headers().get(ALLOW).filter(|_| problem.code() == Code::MethodNotAllowed) {
         headers.insert(ALLOW, allow.clone());
     }
-    problem.into_answer(request_id.as_deref().unwrap_or_default(), headers)
+    problem.into_answer(request_id, headers)
 }
 
 /// Another router behind the same look at each request.
@@ -161,18 +175,11 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
     router.layer(middleware::from_fn(refuse))
 }
 
-async fn look(app: App, guard: Option<Guard>, request: Request, next: Next) -> Response {
-    match guard.map_or(Ok(()), |guard| guard(request.headers())) {
-        Ok(()) if routes::is_work(request.uri().path()) && app.shedding().sheds() => {
-            Problem::overloaded().because(&"this process has more to do than it can").into_response()
-        }
-        Ok(()) => next.run(request).await,
-        Err(code) => Problem::new(code).into_response(),
+/// The guard's look, and a limit of time: a backstop, as whatever awaits something keeps to the deadline by itself.
+async fn run(guard: Option<Guard>, request: Request, next: Next) -> Response {
+    if let Err(code) = guard.map_or(Ok(()), |guard| guard(request.headers())) {
+        return Problem::new(code).into_response();
     }
-}
-
-/// A backstop: whatever awaits something keeps to the deadline by itself.
-async fn limit_time(request: Request, next: Next) -> Response {
     let deadline = request.extensions().get::<Context>().map(|context| context.deadline + GRACE);
     let Some(deadline) = deadline else { return next.run(request).await };
     let answer = tokio::time::timeout_at(deadline.into(), next.run(request)).await;

@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::settings::Environment;
 
@@ -152,7 +153,10 @@ impl Failure {
 
 /// Runs a command's work to its end.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // One core has nobody to share work with.
+    let has_more_cores = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    let mut runtime = if has_more_cores { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let runtime = runtime.enable_all().build();
     let runtime = runtime.map_err(|error| Failure::failed(format!("no runtime can be had: {error}")))?;
     let ended = runtime.block_on(work);
     // A file of a network that does not answer is not waited for.

@@ -1,0 +1,246 @@
+//! What becomes of the requests that one core can answer when more come than it can: the real binary on a core of its own, the sandbox
+//! and an open loop of clients on another. `cargo bench --bench overload -- --seconds 10`; the tables are in docs/performance.md.
+
+#![expect(clippy::print_stdout, clippy::panic, clippy::unwrap_used, reason = "a benchmark prints, and may fail loudly")]
+
+mod generator;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::json;
+use usher::sandbox::Sandbox;
+
+use self::generator::{Outcome, Pace};
+
+const PROJECT: &str = "11111111-2222-3333-4444-555555555555";
+const API_TOKEN: &str = "PT-of-the-benchmark";
+const SECRET: &str = "thirty-two bytes of a shared secret, or a few more";
+const CONNECTIONS: usize = 1_000;
+const MEMBERS: usize = 20_000;
+
+const POLICY: &str = r#"
+version = 1
+[member]
+state = { name = "{name}" }
+[roles.customer.channels]
+"announcements" = ["read"]
+"support:{sub}" = ["read", "write"]
+"#;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let (seconds, algorithm) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--seconds", seconds] => (seconds.parse().unwrap(), Algorithm::HS256),
+        ["--seconds", seconds, "--es256"] => (seconds.parse().unwrap(), Algorithm::ES256),
+        _ => {
+            println!("overload: not run; it takes minutes: cargo bench --bench overload -- --seconds 10 [--es256]");
+            return;
+        }
+    };
+    pin("-cp", "1", &std::process::id().to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(measure(algorithm, seconds));
+}
+
+/// `taskset` for this process: threads that come after inherit it.
+fn pin(option: &str, core: &str, process: &str) {
+    let status = Command::new("taskset").args([option, core, process]).stdout(Stdio::null()).status();
+    assert!(status.is_ok_and(|status| status.success()), "needs taskset (util-linux) and two cores");
+}
+
+async fn measure(algorithm: Algorithm, seconds: u64) {
+    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let space = format!("http://{}", upstream.local_addr().unwrap());
+    tokio::spawn(async move { drop(sandbox.serve(upstream, std::future::pending()).await) });
+
+    let (key, sign) = keys(algorithm);
+    let service = Service::start(&space, &key);
+    let requests = Arc::new(requests(algorithm, &sign));
+    println!(
+        "{algorithm:?}, sessions seen {}; {seconds} s a row; one core for usher, one for the sandbox and the clients\n",
+        if algorithm == Algorithm::HS256 { "before and not" } else { "never before, as a rule" }
+    );
+    let row = async |name: &str, pace: Pace, base: Option<f64>| -> Row {
+        let before = (service.cpu(), cpu(std::process::id()));
+        let started = std::time::Instant::now();
+        let outcome = generator::run(service.address, Arc::clone(&requests), pace, seconds).await;
+        let wall = started.elapsed().as_secs_f64();
+        let own = (cpu(std::process::id()) - before.1) / wall;
+        let row = Row::new(&outcome, (service.cpu() - before.0) / wall);
+        row.print(name, base, own);
+        row
+    };
+    println!(
+        "| load | asked/s | 200/s | of the peak | 503/s | other/s | 200: p50 | p99 | 503: p99 | usher's core | the other |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    let peak = row("64 clients, one request after another: the peak", Pace::Closed(64), None).await.good;
+    let half = row("0.5 ×", Pace::Open(0.5 * peak, CONNECTIONS), Some(peak)).await;
+    row("0.8 ×", Pace::Open(0.8 * peak, CONNECTIONS), Some(peak)).await;
+    let over = row("1.2 ×", Pace::Open(1.2 * peak, CONNECTIONS), Some(peak)).await;
+    let double = row("2 ×", Pace::Open(2.0 * peak, CONNECTIONS), Some(peak)).await;
+    let slow = generator::slow_clients(service.address, 1_000);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let beside = row("0.5 ×, beside 1,000 slow clients", Pace::Open(0.5 * peak, CONNECTIONS), Some(peak)).await;
+    drop(slow);
+
+    // By the time that the core was at work, and so whatever else the machine does.
+    let answer = half.core / half.good;
+    let refusal = (double.core - double.good * answer) / double.refused;
+    let leaves = (double.core - (double.good + double.refused) * refusal) / (answer - refusal) / peak;
+    println!(
+        "\na 200 costs {:.0} µs, a 503 {:.0} µs: at 2 × that leaves {:.0} % of the peak",
+        1e6 * answer,
+        1e6 * refusal,
+        100.0 * leaves
+    );
+    let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
+    println!(
+        "p99 of the 200s: at 1.2 × {:.1} times, at 2 × {:.1} times that at half load",
+        ratio(over.p99, half.p99),
+        ratio(double.p99, half.p99)
+    );
+    println!(
+        "beside slow clients: p50 {:.2} times, p99 {:.2} times",
+        ratio(beside.p50, half.p50),
+        ratio(beside.p99, half.p99)
+    );
+}
+
+/// What is kept of a run.
+struct Row {
+    good: f64,
+    refused: f64,
+    other: f64,
+    p50: Duration,
+    p99: Duration,
+    refusal_p99: Duration,
+    core: f64,
+}
+
+impl Row {
+    fn new(outcome: &Outcome, core: f64) -> Self {
+        Self {
+            good: outcome.rate(|status| status == 200),
+            refused: outcome.rate(|status| status == 503),
+            other: outcome.rate(|status| status != 200 && status != 503),
+            p50: outcome.percentile(200, 50),
+            p99: outcome.percentile(200, 99),
+            refusal_p99: outcome.percentile(503, 99),
+            core,
+        }
+    }
+
+    fn print(&self, name: &str, peak: Option<f64>, own: f64) {
+        let of_peak = peak.map_or(1.0, |peak| self.good / peak) * 100.0;
+        let ms = |took: Duration| format!("{:.1} ms", took.as_secs_f64() * 1e3);
+        println!(
+            "| {name} | {:.0} | {:.0} | {of_peak:.0} % | {:.0} | {:.0} | {} | {} | {} | {:.0} % | {:.0} % |",
+            self.good + self.refused + self.other,
+            self.good,
+            self.refused,
+            self.other,
+            ms(self.p50),
+            ms(self.p99),
+            ms(self.refusal_p99),
+            self.core * 100.0,
+            own * 100.0,
+        );
+    }
+}
+
+/// An issuer's key as a setting, and what signs for it.
+fn keys(algorithm: Algorithm) -> (String, EncodingKey) {
+    if algorithm == Algorithm::HS256 {
+        return (format!("secret = {SECRET:?}"), EncodingKey::from_secret(SECRET.as_bytes()));
+    }
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    // In the service's working directory.
+    let key = "public_key_file = \"public.pem\"".to_owned();
+    (key, EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap())
+}
+
+/// A request for each of so many members.
+fn requests(algorithm: Algorithm, key: &EncodingKey) -> Vec<Vec<u8>> {
+    let now = usher::ops::clock::now().seconds();
+    let request = |member: usize| {
+        let claims = json!({
+            "iss": "https://login.example.com/", "aud": "api", "sub": format!("member-{member}"), "iat": now,
+            "exp": now + 7_200, "roles": ["customer"], "name": "A Customer", "email": "customer@example.com",
+        });
+        let token = jsonwebtoken::encode(&Header::new(algorithm), &claims, key).unwrap();
+        let head = "POST /chat-token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nAuthorization: Bearer ";
+        format!("{head}{token}\r\n\r\n").into_bytes()
+    };
+    (0..MEMBERS).map(request).collect()
+}
+
+/// `usher serve`, on the first core.
+struct Service {
+    process: Child,
+    address: SocketAddr,
+    _directory: tempfile::TempDir,
+}
+
+impl Service {
+    fn start(space: &str, key: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("policy.toml"), POLICY).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let issuer =
+            format!("[{{name = \"app\", issuer = \"https://login.example.com/\", audiences = [\"api\"], {key}}}]");
+        let limit = "{rate = \"1000000/s\", burst = 1000000}";
+        let process = Command::new("taskset")
+            .args(["-c", "0", env!("CARGO_BIN_EXE_usher"), "serve"])
+            .current_dir(directory.path())
+            .envs([
+                ("SIGNALWIRE_SPACE", space),
+                ("SIGNALWIRE_PROJECT_ID", PROJECT),
+                ("SIGNALWIRE_API_TOKEN", API_TOKEN),
+                ("USHER__POLICY__FILE", "policy.toml"),
+                ("USHER__SESSION__ISSUERS", &issuer),
+                ("USHER__SERVER__LISTEN", &address.to_string()),
+                ("USHER__OPS__LISTEN", "127.0.0.1:0"),
+                // On, and never reached.
+                ("USHER__LIMITS__PER_MEMBER", limit),
+                ("USHER__LIMITS__PER_ADDRESS", limit),
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let process = process.unwrap();
+        let service = Self { process, address, _directory: directory };
+        for _ in 0..100 {
+            if TcpStream::connect(address).is_ok() {
+                return service;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("usher does not start");
+    }
+
+    fn cpu(&self) -> f64 {
+        cpu(self.process.id())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How long a process had a core until now, in seconds.
+fn cpu(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    (ticks(11) + ticks(12)) / 100.0
+}
