@@ -43,7 +43,9 @@ impl<K: Clone + Hash + Eq + Send + Sync + 'static> Keyed<K> {
     /// # Errors
     /// How long until the next one may come.
     pub(super) fn check(&self, key: &K) -> Result<(), Duration> {
-        let account = self.accounts.get_with_by_ref(key, || Arc::new(RateLimiter::direct(self.quota)));
+        // A clock of its own would be calibrated anew for each, which takes longer than all the rest.
+        let open = || Arc::new(RateLimiter::direct_with_clock(self.quota, self.clock.clone()));
+        let account = self.accounts.get_with_by_ref(key, open);
         account.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 const QUEUE: usize = 16_384;
 /// How many bytes are written at once, about.
 const BATCH: usize = 64 * 1024;
+/// How long lines are collected for after a batch was written: who has one need not wake the thread for it.
+const PAUSE: Duration = Duration::from_millis(2);
 /// How long the last lines may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -72,6 +74,7 @@ fn write_all(receiver: &Receiver<Message>) {
             next = if batch.len() < BATCH { receiver.try_recv().ok() } else { None };
         }
         write_now(&batch);
+        std::thread::sleep(PAUSE);
         let lost = LOST.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(lost, "log lines were lost: standard error is not read as fast as it is written");
