@@ -1,69 +1,63 @@
-//! Refuses part of the requests while this process has more to do than it can, so that the others are answered in time: a
-//! controller after PIE (RFC 8033), with the delay of a task that is ready to run in place of a packet's in a queue. Must not know
-//! what a request asks for.
+//! Refuses part of the requests while this process has more to do than it can, so that the others are answered in time. Must not
+//! know what a request asks for.
 //!
-//! That delay is how long it takes until everything that was ready has run once. A request runs a few times until it is answered
-//! (read, sent on, its token received), so its latency under an overload is a few times the target.
+//! What is looked at is a *turn*: how long it takes until everything that is ready to run has run once. A request is answered within a
+//! few of them (read, sent on, its token received, answered), so turns that stay long are latency for everybody. While they do, only so
+//! many requests are let in each turn as make it as long as it may be, and what else comes is refused at once. As with `CoDel`
+//! (RFC 8289 §3.2), what counts is that the delay stays, and for how long; a burst is none of it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rand::Rng as _;
-
-/// How often the delay is looked at (RFC 8033 §4.2).
-const TICK: Duration = Duration::from_millis(15);
-/// How much of it is fine, in seconds. A third of what the RFC has for routers, as it is met a few times on a request's way.
-const TARGET: f64 = 0.005;
-/// What lasts for less than this is a burst and not an overload (§4.4).
+/// How long a turn may be. The RFC has 5 ms for a queue that is met once (§4.2); a request here meets about five turns.
+const TARGET: Duration = Duration::from_millis(2);
+/// Longer turns for less than this are a burst and no overload, and it is over when there was none for as long.
 const BURST: Duration = Duration::from_millis(150);
-/// How strongly the ratio follows the delay, and its change, in 1/s: about five times what the RFC has, for delays that are so much
-/// shorter, and without its small steps near 0. What is decided here shows at once and not behind a queue, so it stays calm
-/// (docs/performance.md has the figures).
-const ALPHA: f64 = 0.6;
-const BETA: f64 = 6.0;
-/// A delay beyond which the ratio grows whatever else is so (§5.5), in seconds.
-const FAR_TOO_LONG: f64 = 0.05;
-/// The most by which it grows at once (§5.2), each.
-const STEP: f64 = 0.1;
-/// Some are always let in, so that it shows when it is over.
-const MOST: f64 = 0.98;
-/// How often the log tells of requests that were refused.
+/// How often turns are looked at while all is well, and while it is not but they are short. Long ones are looked at one by one.
+const CALM: Duration = Duration::from_millis(15);
+const ALERT: Duration = Duration::from_millis(1);
+/// By how much more are let in after a turn that was not long and still had to refuse some.
+const GROWTH: f64 = 1.1;
+/// How often it is told what was refused.
 const TELL: Duration = Duration::from_secs(1);
 
-/// How much is refused just now, and why.
-#[derive(Debug, Default)]
+/// How many may still be let in, and what became of those that came.
+#[derive(Debug)]
 pub struct Shedding {
-    /// The share of requests, as the bits of a double.
+    /// How many are let in before the next look.
+    budget: AtomicU64,
+    /// How many have come since the last look.
+    come: AtomicU64,
+    /// The last turn in microseconds.
+    turn: AtomicU64,
+    /// The share that was refused in the last second, as the bits of a double.
     ratio: AtomicU64,
-    /// The last delay in microseconds.
-    delay: AtomicU64,
-    /// How many were refused since the log told of it.
-    refused: AtomicU64,
-    pie: Mutex<Pie>,
 }
 
-/// The controller.
+impl Default for Shedding {
+    fn default() -> Self {
+        Self { budget: u64::MAX.into(), come: 0.into(), turn: 0.into(), ratio: 0.into() }
+    }
+}
+
+/// What follows from one turn after another.
 #[derive(Debug, Default)]
-struct Pie {
-    ratio: f64,
-    before: f64,
-    /// For how long what happens has been a burst; all of it has to be used up first.
-    used: Duration,
+struct Controller {
+    /// How many are let in at once; none where all are.
+    budget: Option<f64>,
+    /// For how long turns have been long, up to a burst.
+    long: Duration,
+    /// For how long they have been short since, with nobody refused.
+    short: Duration,
 }
 
 impl Shedding {
     /// Whether this request is refused.
     pub(super) fn sheds(&self) -> bool {
-        let ratio = self.ratio();
-        let sheds = ratio > 0.0 && rand::rng().random::<f64>() < ratio;
-        if sheds {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-        }
-        sheds
+        self.come.fetch_add(1, Ordering::Relaxed) >= self.budget.load(Ordering::Relaxed)
     }
 
-    /// The share of requests that is refused, from 0 to 1.
+    /// The share of requests that was refused in the last second, from 0 to 1.
     #[must_use]
     pub fn ratio(&self) -> f64 {
         f64::from_bits(self.ratio.load(Ordering::Relaxed))
@@ -72,99 +66,171 @@ impl Shedding {
     /// How long a task that was ready had to wait until it ran, when that was last looked at.
     #[must_use]
     pub fn delay(&self) -> Duration {
-        Duration::from_micros(self.delay.load(Ordering::Relaxed))
+        Duration::from_micros(self.turn.load(Ordering::Relaxed))
     }
 
-    /// Looks at the delay again and again, for ever, and tells of what was refused.
+    /// Looks at turns for ever, and tells what was refused.
     pub async fn watch(&self) {
-        let mut told = Instant::now();
+        let mut controller = Controller::default();
+        let (mut told, mut all, mut refused) = (Instant::now(), 0, 0);
+        let mut look = Instant::now();
         loop {
-            tokio::time::sleep(TICK).await;
-            // Not how late the sleep is: the runtime's timers are no finer than a millisecond.
+            if controller.budget.is_none() {
+                tokio::time::sleep(CALM).await;
+                // What one turn brings is wanted, not all that came meanwhile.
+                all += self.come.swap(0, Ordering::Relaxed);
+            } else if self.delay() < TARGET / 2 {
+                tokio::time::sleep(ALERT).await;
+            }
+            // Not how late a sleep is: the runtime's timers are no finer than a millisecond.
             let ready = Instant::now();
             tokio::task::yield_now().await;
-            self.measured(ready.elapsed());
+            let turn = ready.elapsed();
+            let come = self.come.swap(0, Ordering::Relaxed);
+            let admitted = come.min(self.budget.load(Ordering::Relaxed));
+            controller.turned(turn, look.elapsed(), number(admitted), come > admitted);
+            look = Instant::now();
+            self.budget.store(controller.admits(), Ordering::Relaxed);
+            self.turn.store(u64::try_from(turn.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            (all, refused) = (all + come, refused + come - admitted);
             if told.elapsed() >= TELL {
-                told = Instant::now();
-                let refused = self.refused.swap(0, Ordering::Relaxed);
-                if refused > 0 {
-                    tracing::warn!(
-                        refused,
-                        "more has come than this process can do: requests were refused (overloaded)"
-                    );
-                }
+                self.tell(all, refused);
+                (told, all, refused) = (look, 0, 0);
             }
         }
     }
 
-    fn measured(&self, delay: Duration) {
-        let mut pie = self.pie.lock().unwrap_or_else(PoisonError::into_inner);
-        let ratio = pie.measured(delay.as_secs_f64());
-        self.ratio.store(ratio.to_bits(), Ordering::Relaxed);
-        self.delay.store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    fn tell(&self, all: u64, refused: u64) {
+        self.ratio.store((number(refused) / number(all.max(1))).to_bits(), Ordering::Relaxed);
+        if refused > 0 {
+            tracing::warn!(
+                refused,
+                of = all,
+                "more has come than this process can do: requests were refused (overloaded)"
+            );
+        }
     }
 }
 
-impl Pie {
-    /// The share that is refused from now on, with this delay in seconds (§4.2, §4.3, §4.4, §5.5).
-    fn measured(&mut self, delay: f64) -> f64 {
-        let change = ALPHA * (delay - TARGET) + BETA * (delay - self.before);
-        self.ratio += change.min(STEP);
-        if delay > FAR_TOO_LONG {
-            self.ratio += STEP;
+#[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+impl Controller {
+    /// A turn took so long, and the look before was that long ago; so many were let in since, and others were not.
+    fn turned(&mut self, turn: Duration, since: Duration, admitted: f64, has_refused: bool) {
+        if turn > TARGET {
+            (self.long, self.short) = ((self.long + since).min(BURST), Duration::ZERO);
+        } else if turn < TARGET / 2 && !has_refused {
+            self.short += since;
+            if self.budget.is_none() || self.short >= BURST {
+                *self = Self::default();
+            }
         }
-        let is_calm = delay < TARGET / 2.0 && self.before < TARGET / 2.0;
-        if is_calm {
-            self.ratio *= 0.98;
+        if self.long < BURST {
+            return;
         }
-        self.ratio = self.ratio.clamp(0.0, MOST);
-        if is_calm && self.ratio < 1e-4 {
-            self.used = Duration::ZERO;
-        } else if delay > TARGET {
-            self.used = (self.used + TICK).min(BURST);
+        let budget = self.budget.unwrap_or(admitted);
+        if turn > TARGET {
+            // By the root, as half of a turn's work is what earlier ones have let in.
+            let less = budget * (TARGET.as_secs_f64() / turn.as_secs_f64()).sqrt();
+            self.budget = Some(less.max(1.0));
+        } else if has_refused {
+            self.budget = Some((budget * GROWTH).max(budget + 1.0));
         }
-        self.before = delay;
-        if self.used < BURST { 0.0 } else { self.ratio }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is at least 1, and saturates")]
+    fn admits(&self) -> u64 {
+        self.budget.map_or(u64::MAX, |budget| budget as u64)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, Pie};
+    use super::{BURST, Controller, TARGET};
+    use std::time::Duration;
 
-    /// The ratio after so many ticks with this delay in milliseconds.
-    fn after(pie: &mut Pie, ticks: usize, delay: f64) -> f64 {
-        (0..ticks).map(|_| pie.measured(delay / 1e3)).last().unwrap()
+    /// A process for which an answer takes 75 µs, part of it a turn later, and a refusal 20 µs.
+    #[derive(Default)]
+    struct Process {
+        controller: Controller,
+        /// When it is, in seconds.
+        now: f64,
+        /// How many were let in a turn ago.
+        before: f64,
+        answered: f64,
+    }
+
+    impl Process {
+        /// Runs for so long while so many come a second; gives how many were answered a second, and the longest turn in the second
+        /// half of it.
+        fn run(&mut self, seconds: f64, rate: f64) -> (f64, f64) {
+            let (end, answered, mut longest, mut turn) = (self.now + seconds, self.answered, 0_f64, 0.000_3);
+            while self.now < end {
+                let come = (rate * turn).round();
+                let admitted = come.min(self.controller.budget.map_or(f64::MAX, f64::floor));
+                turn = (admitted * 45e-6 + self.before * 30e-6 + (come - admitted) * 20e-6).max(0.000_3);
+                self.before = admitted;
+                self.now += turn;
+                self.answered += admitted;
+                if self.now > end - seconds / 2.0 {
+                    longest = longest.max(turn);
+                }
+                let turn = Duration::from_secs_f64(turn);
+                self.controller.turned(turn, turn, admitted, come > admitted);
+            }
+            ((self.answered - answered) / seconds, longest)
+        }
     }
 
     #[test]
-    fn nothing_is_refused_while_all_is_well_or_for_a_burst() {
-        let mut pie = Pie::default();
-        assert!(after(&mut pie, 1_000, 2.0) <= 0.0);
-        assert!(after(&mut pie, 9, 400.0) <= 0.0, "135 ms are a burst");
-        after(&mut pie, 1_000, 0.0);
-        assert!(after(&mut pie, 9, 400.0) <= 0.0, "another one");
+    fn what_can_be_done_is_done() {
+        let (answered, _) = Process::default().run(5.0, 10_000.0);
+        assert!(answered > 9_900.0, "{answered}");
     }
 
     #[test]
-    fn a_delay_that_lasts_is_answered_within_a_second_and_forgotten_when_it_is_over() {
-        let mut pie = Pie::default();
-        let ratio = after(&mut pie, 66, 300.0);
-        assert!(ratio > 0.3 && ratio <= MOST, "{ratio}");
-        assert!(after(&mut pie, 400, 1.0) < 0.001);
-        assert!(after(&mut pie, 1_000, 1.0) <= 0.0);
+    fn beyond_it_as_much_is_answered_as_refusals_leave_and_turns_stay_short() {
+        for (rate, best) in [(16_000.0, 12_363.0), (27_000.0, 8_363.0), (40_000.0, 3_636.0)] {
+            let (answered, longest) = Process::default().run(5.0, rate);
+            assert!(answered > best * 0.95, "{answered} of {rate}");
+            assert!(longest < 2.0 * TARGET.as_secs_f64(), "{longest} at {rate}");
+        }
     }
 
     #[test]
-    fn a_delay_as_wanted_changes_nothing() {
-        let mut pie = Pie { ratio: 0.3, before: 0.005, used: super::BURST };
-        let ratio = after(&mut pie, 100, 5.0);
-        assert!((ratio - 0.3).abs() < 0.01, "{ratio}");
+    fn it_is_over_when_it_is_over() {
+        let mut process = Process::default();
+        process.run(2.0, 27_000.0);
+        assert!(process.controller.budget.is_some());
+        let (answered, _) = process.run(2.0, 10_000.0);
+        assert!(answered > 9_800.0, "{answered}");
+        assert!(process.controller.budget.is_none());
     }
 
     #[test]
-    fn some_are_always_let_in() {
-        let mut pie = Pie::default();
-        assert!(after(&mut pie, 10_000, 5_000.0) <= MOST);
+    fn a_burst_is_let_in() {
+        let mut controller = Controller::default();
+        let turns = |controller: &mut Controller, turn| {
+            let turn = Duration::from_millis(turn);
+            controller.turned(turn, turn, 500.0, false);
+            controller.budget
+        };
+        for _ in 0..100 {
+            assert_eq!(turns(&mut controller, 70), None, "one turn");
+            assert_eq!(turns(&mut controller, 70), None, "two turns, {BURST:?} together");
+            assert_eq!(turns(&mut controller, 1), None);
+        }
+    }
+
+    #[test]
+    fn at_least_one_is_always_let_in() {
+        let mut controller = Controller::default();
+        for _ in 0..1_000 {
+            controller.turned(Duration::from_secs(1), Duration::from_secs(1), 1_000.0, false);
+            assert!(controller.budget.is_none_or(|budget| budget >= 1.0));
+        }
     }
 }

@@ -44,7 +44,7 @@ pub use signals::{Reload, Signals, Stop};
 pub use tls_files::{TlsFiles, TlsUnusable};
 
 /// How often the metrics' histograms are gathered.
-const UPKEEP: Duration = Duration::from_secs(5);
+const UPKEEP: Duration = Duration::from_millis(250);
 /// How long the last words may take when all else has finished.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// What the operator's connections may take.
