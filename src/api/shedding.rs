@@ -220,8 +220,8 @@ mod tests {
         };
         for _ in 0..100 {
             assert_eq!(turns(&mut controller, 70), None, "one turn");
-            assert_eq!(turns(&mut controller, 70), None, "two turns, {BURST:?} together");
-            assert_eq!(turns(&mut controller, 1), None);
+            assert_eq!(turns(&mut controller, 70), None, "two turns, together less than {BURST:?}");
+            assert_eq!(turns(&mut controller, 0), None);
         }
     }
 
