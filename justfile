@@ -35,6 +35,10 @@ oidc:
 redis:
     cargo test --test usher -- --ignored cli::store::
 
+# Bad days at random for so many minutes, and whether anything was wrong (with redis-server, where there is one)
+soak minutes="10":
+    cargo bench --bench soak -- --minutes {{minutes}}
+
 # Random input to `token`, `jwks`, `policy` or `decision` for so many seconds (needs cargo-fuzz; what it finds is in fuzz/artifacts)
 fuzz target seconds="600":
     mkdir -p fuzz/target/corpus/{{target}}

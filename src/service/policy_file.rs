@@ -71,8 +71,10 @@ impl PolicyFile {
         }
         match self.compile_aside().await {
             Ok(policy) => {
-                tracing::info!(path = self.name(), sha256 = policy.sha256(), "policy loaded");
+                let sha256 = policy.sha256().to_owned();
                 app.replace_policy(policy);
+                // Who reads this asks what is in force.
+                tracing::info!(path = self.name(), sha256, "policy loaded");
             }
             Err(unusable) => {
                 let faults = unusable.summaries();

@@ -66,11 +66,11 @@ impl TlsFiles {
         let [path, _] = self.files.paths();
         let path = path.display().to_string();
         let until = Timestamp::from_seconds(identity.validity().until);
+        self.tls.replace(identity);
         tracing::info!(path, until = clock::rfc3339(until), "certificate loaded");
         if until < clock::now() {
             tracing::warn!(path, "this certificate has expired, and clients refuse it");
         }
-        self.tls.replace(identity);
     }
 }
 

@@ -54,23 +54,31 @@ impl Default for Asking {
 }
 
 impl Asking {
-    /// Has the keys fetched now and waits for it, or for the fetch that somebody else has asked for. Whether there was one:
-    /// not where the last that was asked for began less than 30 s ago and is over.
-    pub(super) async fn fetch(&self) -> bool {
+    /// Has the keys fetched now and waits for it, or for the fetch that somebody else has asked for; does nothing where the
+    /// last that was asked for began less than 30 s ago and is over.
+    pub(super) async fn fetch(&self) {
         // Before looking at the flight, so that its end is not missed.
         let mut fetches = self.fetches.subscribe();
         {
             let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
             let is_early = flight.asked_at.is_some_and(|at| at.elapsed() < ASKED_AT_MOST_EVERY);
             if is_early && !flight.is_under_way {
-                return false;
+                return;
             }
             if !flight.is_under_way {
                 *flight = Flight { asked_at: Some(Instant::now()), is_under_way: true };
                 self.asked.notify_one();
             }
         }
-        timeout(WAIT, fetches.changed()).await.is_ok_and(|changed| changed.is_ok())
+        let over = async {
+            // A fetch that had begun before may have been answered before there was a new key: its end is not this one's.
+            while self.is_under_way() && fetches.changed().await.is_ok() {}
+        };
+        let _ = timeout(WAIT, over).await;
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner).is_under_way
     }
 
     /// Waits for the first fetch.

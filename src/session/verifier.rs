@@ -213,11 +213,10 @@ impl Verifier {
     pub async fn authenticate(&self, unverified_token: &str, now: Timestamp) -> Result<Session, Refusal> {
         match self.attempt(unverified_token, now) {
             Err(Attempt::UnknownKid(issuer)) => {
-                let asked = match &issuer.asking {
-                    Some(asking) => asking.fetch().await,
-                    None => false,
-                };
-                if asked { self.verify(unverified_token, now) } else { Err(Cause::NoKeyFits.into()) }
+                let Some(asking) = &issuer.asking else { return Err(Cause::NoKeyFits.into()) };
+                asking.fetch().await;
+                // Also where nothing was fetched: somebody else's fetch may have ended since the keys were looked at.
+                self.verify(unverified_token, now)
             }
             Err(Attempt::Refused(refusal)) => Err(refusal),
             Ok(session) => Ok(session),

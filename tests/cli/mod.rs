@@ -21,6 +21,7 @@ mod ops;
 mod policy_tests;
 mod reload;
 mod rotation;
+mod rotations;
 mod sandbox;
 mod schema;
 mod secrets;
@@ -173,7 +174,12 @@ impl Serving {
 
     /// `POST /chat-token` with this session.
     pub(crate) async fn ask_as(&self, session: &str, body: &Value) -> (u16, Value) {
-        let request = self.client.post(format!("{}/chat-token", self.url));
+        self.ask_by(&self.client, session, body).await
+    }
+
+    /// The same by another client.
+    async fn ask_by(&self, client: &reqwest::Client, session: &str, body: &Value) -> (u16, Value) {
+        let request = client.post(format!("{}/chat-token", self.url));
         let request = request.bearer_auth(session);
         read(request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap()).await
     }
@@ -183,6 +189,16 @@ impl Serving {
         let (status, answer) = self.ask(&serde_json::json!({})).await;
         assert_eq!(status, 200, "{answer}\n{}", self.running.stderr());
         self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take()
+    }
+
+    /// What the token of an answer grants and to whom, which the answer says too; without what each token has for itself.
+    fn given(&self, answer: &Value) -> Value {
+        let mut token = self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take();
+        for other in ["iat", "jti", "sub"] {
+            token.as_object_mut().unwrap().remove(other);
+        }
+        assert_eq!((&answer["member_id"], &answer["channels"]), (&token["m"], &token["chls"]));
+        token
     }
 }
 
@@ -197,14 +213,14 @@ impl<T: Send + 'static> Load<T> {
     fn of<F>(
         clients: usize,
         serving: &Arc<Serving>,
-        ask: impl Fn(Arc<Serving>, usize) -> F + Copy + Send + Sync + 'static,
+        ask: impl Fn(Arc<Serving>, usize) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = T> + Send + 'static,
     {
         let (stop, stopped) = watch::channel(false);
         let client = |number| {
-            let (serving, stopped) = (Arc::clone(serving), stopped.clone());
+            let (serving, stopped, ask) = (Arc::clone(serving), stopped.clone(), ask.clone());
             tokio::spawn(async move {
                 let mut seen = Vec::new();
                 while !*stopped.borrow() {

@@ -20,7 +20,7 @@ const LIVE: &[u8] = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// What is promised, and a little for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
-fn place(certificate: &Certificate) -> Place {
+pub(super) fn place(certificate: &Certificate) -> Place {
     let place = Place::with_policy();
     place.write("tls/cert.pem", &certificate.pem);
     place.write("tls/key.pem", &certificate.key);
@@ -28,7 +28,7 @@ fn place(certificate: &Certificate) -> Place {
 }
 
 /// Serving under TLS, asked by a client that trusts these.
-async fn serving(place: &Place, trusted: &[&Certificate], more: &[(&str, &str)]) -> Serving {
+pub(super) async fn serving(place: &Place, trusted: &[&Certificate], more: &[(&str, &str)]) -> Serving {
     let ours = [("USHER__OPS__LISTEN", "127.0.0.1:0"), ("USHER__LIMITS__PER_MEMBER", "off")];
     let mut serving = Serving::with(place, &[&FILES, &ours, more].concat()).await;
     serving.url = serving.url.replace("http://", "https://");
@@ -43,7 +43,7 @@ async fn failures(serving: &Serving) -> String {
 }
 
 /// Waits until new connections are greeted with this certificate; how long that took.
-async fn until(serving: &Serving, trusted: &[&Certificate], wanted: &Certificate) -> Duration {
+pub(super) async fn until(serving: &Serving, trusted: &[&Certificate], wanted: &Certificate) -> Duration {
     let started = Instant::now();
     while presented(&serving.url, trusted).await != wanted.der {
         assert!(started.elapsed() < SOON, "still the old one: {}", serving.running.stderr());

@@ -53,6 +53,26 @@ impl Running {
         }
     }
 
+    /// Where standard error ends now: what is said from here on is told by [`Running::says`].
+    pub(crate) fn mark(&self) -> usize {
+        self.stderr.lock().unwrap().len()
+    }
+
+    /// Waits for a line of standard error after `mark` of which this is true; at most 60 s, and nobody else waits with it.
+    pub(crate) async fn says(&self, mut mark: usize, what: impl Fn(&str) -> bool) {
+        let started = Instant::now();
+        loop {
+            let new = self.stderr.lock().unwrap()[mark..].to_owned();
+            if new.lines().any(&what) {
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_mins(1), "{new}");
+            // Lines come whole.
+            mark += new.len();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Sends a signal, as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let killed = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
