@@ -19,10 +19,16 @@ impl TrustedProxies {
         Self(networks)
     }
 
-    /// A network as an operator writes it (RFC 4632, RFC 4291 §2.3), or one address.
+    /// A network as an operator writes it (RFC 4632, RFC 4291 §2.3), or one address. An IPv4 network within `::ffff:0:0/96`
+    /// (RFC 4291 §2.5.5.2) is that IPv4 network, as every address is taken so.
     #[must_use]
     pub fn parse(text: &str) -> Option<IpNet> {
-        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+        let mapped = match network {
+            IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(96)),
+            IpNet::V4(_) => None,
+        };
+        mapped.map_or(Some(network), |(address, length)| IpNet::new(address.into(), length).ok())
     }
 
     /// The client's address. From the last entry of `X-Forwarded-For` to the first, each is believed as long as who has
@@ -72,6 +78,16 @@ mod tests {
     fn nobody_who_is_not_trusted_is_believed() {
         for trusted in [&[][..], &["10.0.0.0/8"]] {
             assert_eq!(client(trusted, "203.0.113.9", &["1.2.3.4"]), "203.0.113.9");
+        }
+    }
+
+    #[test]
+    fn an_ipv4_network_may_be_written_as_ipv6() {
+        for trusted in ["::ffff:10.1.0.0/112", "::ffff:10.1.2.3", "10.1.2.3"] {
+            for peer in ["10.1.2.3", "::ffff:10.1.2.3"] {
+                assert_eq!(client(&[trusted], peer, &["1.2.3.4"]), "1.2.3.4", "{trusted} {peer}");
+                assert_eq!(client(&[trusted], "10.2.2.3", &["1.2.3.4"]), "10.2.2.3");
+            }
         }
     }
 

@@ -56,9 +56,9 @@ pub(super) fn known(name: &'static str) -> Option<&'static str> {
     Some(name).filter(|name| *name != OTHER)
 }
 
-/// Whether a path leads to what takes time. What an orchestrator asks is never refused for want of it.
-pub(super) fn is_work(path: &str) -> bool {
-    [CHAT_TOKEN, GRANTS].contains(&path)
+/// Whether a request for this may be refused for want of room: not what an orchestrator asks.
+pub(super) fn is_work(route: &str) -> bool {
+    ![LIVE, READY].contains(&route)
 }
 
 /// Every series that there is from the start.
@@ -94,8 +94,8 @@ pub fn metric_series() -> MetricSeries {
         (GRANTS, with(&of_grants)),
         (LIVE, with(&[])),
         (READY, with(&[NotReady])),
-        (PROBLEMS, with(&[])),
-        (OTHER, with(&[NotFound])),
+        (PROBLEMS, with(&[Overloaded])),
+        (OTHER, with(&[NotFound, Overloaded])),
     ];
     MetricSeries {
         requests: series,

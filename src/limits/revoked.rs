@@ -50,7 +50,7 @@ impl Revoked {
             .collect();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for (member, known) in known.drain().filter(|(_, known)| known.heard > begun) {
-            read.entry(member).or_insert(known);
+            read.insert(member, known);
         }
         *known = read;
     }

@@ -100,8 +100,9 @@ impl Shared {
         loop {
             tokio::time::sleep(TRY_AGAIN).await;
             let was_away = self.is_away();
-            if was_away && let Err(fault) = self.store.try_out().await {
-                if matches!(fault, StoreFault::Silent) && renewed.elapsed() >= RENEW {
+            if was_away && self.store.try_out().await.is_err() {
+                // Also one that answers with errors: it may be a replica by now, and another the master.
+                if renewed.elapsed() >= RENEW {
                     renewed = Instant::now();
                     self.store.renew();
                 }
@@ -122,8 +123,14 @@ impl Shared {
     /// back.
     async fn read_list(&self) -> Result<(), StoreFault> {
         let begun = Instant::now();
-        let run = self.store.run().await?;
-        let mut list = self.store.revocations().await?;
+        // Of one run of one store, whatever it is exchanged for meanwhile.
+        let (run, mut list) = loop {
+            let run = self.store.run().await?;
+            let list = self.store.revocations().await?;
+            if self.store.run().await? == run {
+                break (run, list);
+            }
+        };
         let known_run = self.run.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let is_another = known_run.is_some() && run.is_some() && run != known_run;
         if is_another {

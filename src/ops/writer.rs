@@ -1,7 +1,8 @@
 //! The thread that writes to standard error, so that nobody who has something to say waits for whoever reads it. Must not
 //! know what the lines say.
 //!
-//! A reader that stops reading, or is gone, costs log lines and nothing else: no request waits, no signal goes unheeded.
+//! A reader that stops reading, or is gone, costs log lines and nothing else. Audit events are never lost: where 16,384 lines
+//! wait already, whoever has one waits for room, and with it the thread that it runs on.
 
 use std::io::Write as _;
 use std::sync::OnceLock;

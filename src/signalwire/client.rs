@@ -67,8 +67,8 @@ struct Failed {
     fault: MintFault,
     /// Whether another one makes sense: not after the one that was to find out.
     is_last: bool,
-    /// Whether anything was sent.
-    was_sent: bool,
+    /// Whether it says anything of SignalWire: not where nothing was sent, nor where no time was left for an answer.
+    is_telling: bool,
 }
 
 impl Client {
@@ -117,7 +117,7 @@ impl Client {
                 let left = deadline.saturating_duration_since(Instant::now());
                 (pause.saturating_add(LEAST_TIME) <= left).then_some(pause)
             })
-            .notify(|failed, _| failed_before += u32::from(failed.was_sent))
+            .notify(|failed, _| failed_before += u32::from(failed.is_telling))
             .await;
         self.record(&result, failed_before);
         result.map_err(|failed| failed.fault)
@@ -165,7 +165,7 @@ impl Client {
         deadline: Instant,
         seen: &impl Fn(Call),
     ) -> Result<Minted, Failed> {
-        let unsent = |fault| Failed { fault, is_last: true, was_sent: false };
+        let unsent = |fault| Failed { fault, is_last: true, is_telling: false };
         let refused = |left| unsent(MintFault::circuit_open(left));
         // Nobody queues before a closed door.
         self.circuit.refuses(Instant::now()).map_or(Ok(()), |left| Err(refused(left)))?;
@@ -182,7 +182,13 @@ impl Client {
         trace::ended(&span, answer.as_ref().map(|(_, status)| *status));
         seen(Call { failed: answer.as_ref().err().map(MintFault::kind), took: begun.elapsed() });
         let is_last = matches!(pass, Pass::Probe(_));
-        if let Pass::Probe(probe) = pass {
+        // A client that was slow to ask has left SignalWire no time, and that is no fault of SignalWire's.
+        let had_time = until.saturating_duration_since(begun) >= self.timeout / 2;
+        let is_telling = had_time || !matches!(answer, Err(MintFault::Timeout));
+        // Dropped, it lets the next one find out.
+        if let Pass::Probe(probe) = pass
+            && is_telling
+        {
             if answer.as_ref().is_err_and(MintFault::counts) {
                 probe.failed(Instant::now());
             } else {
@@ -191,7 +197,7 @@ impl Client {
             }
         }
         let minted = |(token, status)| Minted { token, status, sent_after: begun - asked };
-        answer.map(minted).map_err(|fault| Failed { fault, is_last, was_sent: true })
+        answer.map(minted).map_err(|fault| Failed { fault, is_last, is_telling })
     }
 
     /// What became of a request, for the circuit. A first try that failed and a second that did not are one success: a
@@ -199,7 +205,7 @@ impl Client {
     fn record(&self, result: &Result<Minted, Failed>, failed_before: u32) {
         let (calls, failed) = match result {
             Ok(_) => (1, 0),
-            Err(Failed { was_sent: false, .. }) => (failed_before, failed_before),
+            Err(Failed { is_telling: false, .. }) => (failed_before, failed_before),
             Err(Failed { fault, .. }) => (failed_before + 1, failed_before + u32::from(fault.counts())),
         };
         if calls > 0 && self.circuit.record(Instant::now(), calls, failed) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use usher::api::Code;
@@ -42,6 +43,20 @@ async fn signalwire_is_waited_for_until_the_requests_deadline() {
         assert_in_time(case, started);
     }
     assert_eq!(service.ask(&session("alice", &["customer"]), None).await.0, 200, "in time");
+}
+
+#[tokio::test]
+async fn calls_that_were_left_no_time_do_not_open_the_circuit() {
+    // As a client has it who sends the end of its body at the last moment.
+    let service = service().await;
+    service.sandbox.fail(Fault::Hang, Times::Always);
+    let session = session("alice", &["customer"]);
+    let late = (0..25).map(|_| service.request(Method::POST, "/chat-token").bearer_auth(&session).send());
+    for late in late.map(tokio::spawn).collect::<Vec<_>>() {
+        assert_eq!(late.await.unwrap().unwrap().status(), 504);
+    }
+    service.sandbox.heal();
+    assert_eq!(service.ask(&session, None).await.0, 200);
 }
 
 #[tokio::test]
