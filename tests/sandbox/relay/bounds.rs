@@ -165,7 +165,6 @@ async fn who_does_not_read_is_cut_off_and_holds_up_nobody() {
     bob.subscribe(&["a"]).await;
     assert_eq!(bob.heard().await, ["joined bob in a"]);
     let long = "x".repeat(32 * 1024 - 100);
-    // What the kernel takes for `deaf` is some MiB more than what waits for it here.
     let mut said = 0;
     let left = loop {
         alice.publish("a", json!([said, long])).await;
@@ -175,7 +174,8 @@ async fn who_does_not_read_is_cut_off_and_holds_up_nobody() {
         }
         assert!(heard.contains(&format!("[{said},")), "bob hears all, in order");
         said += 1;
-        assert!(said < 2_000, "it is never cut off");
+        // 4 MiB here, and what the kernel takes.
+        assert!(said < 600, "what waits for it has no bound");
     };
     assert_eq!(left, "left deaf in a");
     assert!(bob.hears().await.contains(&format!("[{said},")));
