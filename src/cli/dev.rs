@@ -37,7 +37,7 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
             })?;
         print(greeting);
         let served = service.run(signals).await;
-        sandbox.abort();
+        sandbox.stop().await;
         drop(left_behind);
         served.map_err(Failure::failed)
     })

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, block_on, print, reachable};
+use super::{Failure, block_on, print};
 use crate::chat::causes;
+use crate::listener::reachable;
 use crate::settings::{Addresses, Environment};
 
 /// How long the service may take to answer.

@@ -20,7 +20,6 @@ mod world;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -172,16 +171,6 @@ fn no_signals(error: impl Display) -> Failure {
 fn seconds(text: &str) -> Result<i64, String> {
     crate::schema::seconds(text, false)
         .ok_or_else(|| "write a positive integer and one of s, m, h, d, as in 24h".to_owned())
-}
-
-/// Where to ask a listener on this machine: what listens on every address listens on loopback too.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 fn complain(text: &str) {

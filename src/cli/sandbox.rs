@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, block_on, no_signals, print, reachable};
+use super::{Failure, block_on, no_signals, print};
 use crate::dev::{loopback_alone, random_text, refuse_real_credentials, unix_seconds};
 use crate::files;
-use crate::listener::{bind, bind_near};
+use crate::listener::{bind, bind_near, reachable};
 use crate::ops::log::{self, LogFormat, LogSettings};
 use crate::sandbox::Sandbox;
 use crate::service::Signals;

@@ -17,13 +17,14 @@ use http::header::HOST;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::greeting::Addresses;
 use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts, Shedding, TrustedProxies};
 use crate::chat::causes;
 use crate::limits::{Limits, LimitsSettings};
-use crate::listener::{bind, bind_near};
+use crate::listener::{bind, bind_near, reachable};
 use crate::ops::clock;
 use crate::policy::Policy;
 use crate::sandbox::Sandbox;
@@ -61,9 +62,35 @@ pub struct Dev {
     /// What to tell the developer.
     pub greeting: String,
     /// The sandbox, which is serving.
-    pub sandbox: JoinHandle<()>,
+    pub sandbox: Beside,
     /// What `usher session` finds it by; dropping it removes the file.
     pub left_behind: LeftBehind,
+}
+
+/// A sandbox that serves beside the service.
+pub struct Beside {
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+impl Beside {
+    fn serve(sandbox: Sandbox, listener: TcpListener) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let served = tokio::spawn(async move {
+            if let Err(error) = sandbox.serve(listener, stopped).await {
+                tracing::error!("the sandbox ended: {error}");
+            }
+        });
+        Self { stop, served }
+    }
+
+    /// Stops it; chats are told, and ended.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        // It is at its end in either case.
+        let _ = self.served.await;
+    }
 }
 
 /// Why it does not start.
@@ -88,14 +115,15 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
     let verifier = Arc::new(verifier);
 
     let (project_id, api_token) = (uuid::Uuid::new_v4().to_string(), random_text());
-    let sandbox = Sandbox::new(project_id.clone(), api_token.clone(), unix_seconds).for_this_machine_alone();
-    let sandbox_listener = bind_near(0).await.map_err(failed)?;
+    let sandbox = Sandbox::new(project_id.clone(), api_token.clone(), unix_seconds);
+    // Whoever may reach the service chats over the sandbox's relay.
+    let (sandbox, sandbox_listener) = match options.listen.filter(|_| is_remote) {
+        Some(address) => (sandbox, bind(SocketAddr::new(address.ip(), 0)).await),
+        None => (sandbox.for_this_machine_alone(), bind_near(0).await),
+    };
+    let sandbox_listener = sandbox_listener.map_err(failed)?;
     let space = address_of(&sandbox_listener)?;
-    let sandbox = tokio::spawn(async move {
-        if let Err(error) = sandbox.serve(sandbox_listener, std::future::pending()).await {
-            tracing::error!("the sandbox ended: {error}");
-        }
-    });
+    let sandbox = Beside::serve(sandbox, sandbox_listener);
 
     let signalwire = Client::new(&SignalWireSettings {
         space: space.clone(),
@@ -208,7 +236,7 @@ fn policy(file: Option<&Path>, issuer: &DevIssuer) -> Result<OpenedPolicy, DevFa
 
 fn address_of(listener: &TcpListener) -> Result<Url, DevFault> {
     let address = listener.local_addr().map_err(failed)?;
-    Url::parse(&format!("http://{address}")).map_err(failed)
+    Url::parse(&format!("http://{}", reachable(address))).map_err(failed)
 }
 
 fn failed(why: impl std::fmt::Display) -> DevFault {

@@ -16,7 +16,7 @@ mod unread;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +129,17 @@ pub async fn bind_near(port: u16) -> Result<TcpListener, String> {
         Ok(listener) => Ok(listener),
         Err(_) => bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await,
     }
+}
+
+/// Where to ask a listener on this machine: what listens on every address listens on loopback too.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

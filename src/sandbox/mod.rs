@@ -1,12 +1,13 @@
-//! SignalWire's stand-in: the chat-token endpoint over a real socket, with faults on demand; written from the
-//! published rules alone, it must not know anything else of this crate.
+//! SignalWire's stand-in: the chat-token endpoint over a real socket, with faults on demand, and the relay that chats with
+//! the tokens; written from the published rules and the SDK's sources alone, it must not know anything else of this crate.
 //!
-//! What the published rules leave open is decided here, and said where it is: see [`Sandbox::router`], [`Fault`] and
-//! the table of codes in `rules.rs`.
+//! What the published rules leave open is decided here, and said where it is: see [`Sandbox::router`], [`Fault`], the table
+//! of codes in `rules.rs`, and `relay/`.
 
 mod credentials;
 mod fault;
 mod received;
+mod relay;
 mod rules;
 mod token;
 mod wire;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::routing::any;
@@ -29,6 +32,7 @@ pub use self::fault::{Fault, Times};
 use self::fault::{Faults, Upset};
 pub use self::received::Received;
 use self::received::Recent;
+use self::relay::{Doors, Relay};
 use self::token::Mint;
 
 /// Where the tokens are had.
@@ -46,61 +50,79 @@ pub struct Sandbox {
     inner: Arc<Inner>,
     /// Whether only requests that name this machine as their `Host` are answered.
     is_for_this_machine: bool,
+    /// Where it serves, for the tokens to name; nowhere yet.
+    relay_at: Option<Arc<str>>,
+    doors: Doors,
 }
 
 struct Inner {
     project_id: String,
     credentials: Credentials,
-    mint: Mint,
+    mint: Arc<Mint>,
+    relay: Arc<Relay>,
     faults: Faults,
     recent: Recent,
     clock: fn() -> u64,
 }
 
 impl Sandbox {
-    /// A sandbox that takes these credentials; `clock` gives the time in seconds since 1970, for a token's `iat`.
+    /// A sandbox that takes these credentials; `clock` gives the time in seconds since 1970, for a token's `iat` and its end.
     ///
     /// The API token is not kept, only its hash. The secret that tokens are signed with is random and new.
     #[must_use]
     pub fn new(project_id: impl Into<String>, api_token: impl Into<String>, clock: fn() -> u64) -> Self {
         let project_id = project_id.into();
         let credentials = Credentials::new(&project_id, &api_token.into());
+        let mint = Arc::new(Mint::with_random_secret());
+        let relay = Arc::new(Relay::new(project_id.clone(), Arc::clone(&mint), clock));
         Self {
             inner: Arc::new(Inner {
                 project_id,
                 credentials,
-                mint: Mint::with_random_secret(),
+                mint,
+                relay,
                 faults: Faults::default(),
                 recent: Recent::default(),
                 clock,
             }),
             is_for_this_machine: false,
+            relay_at: None,
+            doors: Doors::default(),
         }
     }
 
     /// Refuses requests whose `Host` is another than `localhost`, `127.0.0.1` or `[::1]` with a 403, so that a page elsewhere
-    /// which gives its name the address of this machine (DNS rebinding) gets nothing.
+    /// which gives its name the address of this machine (DNS rebinding) gets nothing; and a WebSocket of pages of any other
+    /// `Origin` than `http://` and one of these, on any port, so that no such page tries the relay. Programs send none.
     #[must_use]
     pub fn for_this_machine_alone(self) -> Self {
         Self { is_for_this_machine: true, ..self }
     }
 
-    /// `POST /api/chat/tokens`; everything else is a 404 with `{"error":"Not Found"}`, whatever the credentials.
+    /// `POST /api/chat/tokens`, and the relay's WebSocket at `/`; everything else is a 404 with `{"error":"Not Found"}`, whatever
+    /// the credentials.
     ///
     /// The published rules do not ask for a content type, so none is asked for. They do not bound the body either:
     /// one over 2 MiB, or that breaks off, is "not JSON". [`Fault::Cut`] needs the socket and works with
-    /// [`Sandbox::serve`] only: without it, it is an empty 502.
+    /// [`Sandbox::serve`] only: without it, it is an empty 502. So do tokens that name the relay in their header (`ch`).
     pub fn router(&self) -> Router {
-        let router = Router::new().route(TOKENS, any(tokens)).fallback(elsewhere).with_state(self.clone());
+        let router = Router::new().route(TOKENS, any(tokens)).route("/", any(at_the_root));
+        let router = router.fallback(elsewhere).with_state(self.clone());
         if self.is_for_this_machine { router.layer(middleware::from_fn(refuse_other_hosts)) } else { router }
     }
 
-    /// Serves HTTP/1.1 on `listener` until `stop` is done; connections that are open then are cut, not drained.
+    /// Serves HTTP/1.1 and the relay on `listener` until `stop` is done; then connections are cut, not drained, but each client
+    /// of the relay is told (`signalwire.disconnect`, then a close with 1001), which takes 3 s at most.
     ///
     /// # Errors
     /// When the listener can accept no more connections.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
-        wire::serve(self.router(), listener, stop).await
+    pub async fn serve(mut self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
+        self.relay_at = Some(relay::address(listener.local_addr()?).into());
+        self.doors = Doors::default();
+        let _told_when_dropped = self.doors.guard();
+        let served = wire::serve(self.router(), listener, stop).await;
+        self.doors.close().await;
+        served
     }
 
     /// The next requests for the token path meet this fault, after those asked for before it.
@@ -120,7 +142,7 @@ impl Sandbox {
         self.inner.faults.clear();
     }
 
-    /// The last 1,000 requests, oldest first, to whatever path: also those that met a fault or a 404.
+    /// The last 1,000 requests, oldest first, to whatever path: also those that met a fault or a 404, but none for the relay.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.inner.recent.list()
@@ -151,7 +173,7 @@ impl Sandbox {
             }
         };
         let inner = &self.inner;
-        match inner.mint.mint(&inner.project_id, (inner.clock)(), asked) {
+        match inner.mint.mint(&inner.project_id, self.relay_at.as_deref(), (inner.clock)(), asked) {
             Some(token) => json_response(StatusCode::OK, &json!({"token": token})),
             None => json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "the sandbox could not sign"})),
         }
@@ -197,6 +219,19 @@ async fn tokens(State(sandbox): State<Sandbox>, request: Request) -> Response {
             Upset::After(change) => change.apply(sandbox.answer(&request, &body)).await,
         },
     }
+}
+
+/// Where the SDK connects.
+async fn at_the_root(
+    State(sandbox): State<Sandbox>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return elsewhere(State(sandbox), request).await;
+    };
+    let relay = Arc::clone(&sandbox.inner.relay);
+    relay.upgrade(request.headers(), upgrade, &sandbox.doors, sandbox.is_for_this_machine)
 }
 
 async fn elsewhere(State(sandbox): State<Sandbox>, request: Request) -> Response {

@@ -24,6 +24,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// In minutes: 30 days.
@@ -44,7 +45,7 @@ pub(super) struct Asked {
 }
 
 /// What a channel may be used for.
-#[derive(Default)]
+#[derive(Default, Deserialize, Serialize)]
 pub(super) struct Access {
     pub(super) read: bool,
     pub(super) write: bool,

@@ -52,7 +52,7 @@ async fn connection(router: Router, stream: TcpStream) {
     // Without it a dripping body would be gathered into fewer packets.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(router.clone(), request));
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 /// hyper closes the connection without a word when this is an error.

@@ -72,7 +72,9 @@ fn the_last_line_pasted_gives_a_token_of_the_real_shape_that_is_visibly_not_real
     assert_eq!((status, answer["member_id"].as_str()), (200, Some("alice")), "{answer}");
     let token = answer["token"].as_str().unwrap();
     let (header, payload) = (part(token, 0), part(token, 1));
-    assert_eq!(header, json!({"typ": "CRT", "alg": "HS512", "sandbox": true}));
+    let sandbox = stdout.lines().find_map(|line| line.trim().strip_prefix("sandbox   http://")).unwrap();
+    let relay = format!("ws://{}", sandbox.split(' ').next().unwrap());
+    assert_eq!(header, json!({"typ": "CRT", "alg": "HS512", "sandbox": true, "ch": relay}));
     assert_eq!(
         (&payload["m"], &payload["t"], &payload["stt"]),
         (&json!("alice"), &json!(15), &json!({"name": "alice"}))

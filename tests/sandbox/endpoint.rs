@@ -41,7 +41,8 @@ async fn a_token_has_the_real_shape_and_says_it_is_not_real() {
     });
     let (_, answer) = running.send(body.to_string()).await;
     let mut token = running.decoded(&answer);
-    assert_eq!(token["header"], json!({"typ": "CRT", "alg": "HS512", "sandbox": true}));
+    let relay = running.url.replace("http://", "ws://").replace("/api/chat/tokens", "");
+    assert_eq!(token["header"], json!({"typ": "CRT", "alg": "HS512", "sandbox": true, "ch": relay}));
     let jti = token["payload"]["jti"].take();
     assert!(is_uuid_v4(jti.as_str().unwrap()), "{jti}");
     // No `exp`, and both booleans for each channel.

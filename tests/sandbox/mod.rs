@@ -4,6 +4,7 @@
 
 mod endpoint;
 mod faults;
+mod relay;
 mod rules;
 
 use std::time::Duration;
@@ -30,7 +31,10 @@ struct Running {
 
 impl Running {
     async fn start() -> Self {
-        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || NOW);
+        Self::serve(Sandbox::new(PROJECT, API_TOKEN, || NOW)).await
+    }
+
+    async fn serve(sandbox: Sandbox) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/chat/tokens", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
