@@ -49,7 +49,7 @@ function verdict({ ok, status, body }, explanation) {
     return;
   }
   const many = Object.keys(body.channels).length;
-  const what = `${many} channel${many === 1 ? "" : "s"} for ${minutes(body.ttl)}, until ${clock(body.expires_at)}.`;
+  const what = `${many} channel${many === 1 ? "" : "s"} for ${minutes(explanation.ttl.result)}, until ${clock(body.expires_at)}.`;
   const narrowed = explanation.decision === "narrowed";
   say(narrowed ? "some" : "yes", element("strong", {}, narrowed ? "Granted in part" : "Granted"), ": a token for ", code(body.member_id), ` with ${what}`);
 }
@@ -68,10 +68,18 @@ function mapping({ roles_claimed: claimed, role_instead: instead, roles_included
 
 function rights({ rights }, words) {
   if (!rights.length) return words.map((why) => element("li", { class: "no" }, why));
-  return rights.map(({ channel, permission, effect }, at) => {
-    const is = effect === "allow";
-    const name = element("p", {}, element("span", { class: "badge" }, is ? "yes" : "no"), " ", code(channel), ` ${permission}`);
-    return element("li", { class: is ? "yes" : "no" }, name, element("p", { class: "quiet" }, words[at]));
+  const rows = [];
+  rights.forEach(({ channel, permission, effect }, at) => {
+    const last = rows.at(-1);
+    const row = { channel, effect, why: words[at], may: permission };
+    // Read and write are mostly as they are for one reason.
+    if (last && ["channel", "effect", "why"].every((key) => last[key] === row[key])) last.may += ` and ${permission}`;
+    else rows.push(row);
+  });
+  return rows.map(({ channel, effect, why, may }) => {
+    const is = effect === "allow" ? "yes" : "no";
+    const name = element("p", {}, element("span", { class: "badge" }, is), " ", code(channel), ` ${may}`);
+    return element("li", { class: is }, name, element("p", { class: "quiet" }, why));
   });
 }
 

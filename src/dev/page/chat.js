@@ -1,12 +1,12 @@
 // Two people side by side in one channel.
 
 import { clock, copy, element, find } from "./dom.js";
-import { chatToken, newSession } from "./usher.js";
-import { Problem } from "./usher.js";
+import { chatToken, newSession, Problem } from "./usher.js";
 import { Relay } from "./relay.js";
 
 /** How long before a token's end it is renewed, as the SDK does. */
 const BEFORE_THE_END = 120_000;
+const MOST_LINES = 200;
 const EVENTS = ["chat.message", "chat.member.joined", "chat.member.left", "chat.member.updated"];
 
 export class Person {
@@ -74,7 +74,7 @@ export class Person {
   async #join() {
     this.#channel = find("#channel").value.trim();
     this.#state("Asking for a token…");
-    this.#parts.log.replaceChildren();
+    this.#parts.list.replaceChildren();
     let may;
     try {
       const token = await this.#token();
@@ -155,9 +155,9 @@ export class Person {
   }
 
   #tell(kind, ...words) {
-    const { log } = this.#parts;
-    log.append(element("li", { class: kind }, ...words));
-    while (log.children.length > 200) log.firstElementChild.remove();
+    const { log, list } = this.#parts;
+    list.append(element("li", { class: kind }, ...words));
+    while (list.children.length > MOST_LINES) list.firstElementChild.remove();
     log.scrollTop = log.scrollHeight;
   }
 }
