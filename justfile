@@ -31,6 +31,11 @@ oidc:
     cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored oidc::
 
+# The unmodified SDKs in Chromium, against `usher dev` (needs chromium, Node.js 18 or later, and npm)
+browser:
+    cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts
+    cargo test --test usher -- --ignored browser::
+
 # The tests of the shared store (needs redis-server)
 redis:
     cargo test --test usher -- --ignored cli::store::

@@ -2,10 +2,15 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Place;
 use crate::support::binary::{Running, run};
@@ -83,6 +88,39 @@ fn the_last_line_pasted_gives_a_token_of_the_real_shape_that_is_visibly_not_real
     assert_eq!(payload["chls"]["support:alice"], json!({"read": true, "write": true}));
     assert!(payload["iat"].is_u64() && payload["jti"].is_string() && payload["sub"].is_string());
     assert!(payload.get("exp").is_none() && payload.as_object().unwrap().len() == 7, "{payload}");
+}
+
+#[tokio::test]
+async fn the_token_leads_to_a_relay_that_is_told_to_go_when_dev_stops() {
+    let mut dev = Dev::start(Place::empty(), &[]);
+    let (_, answer) = paste(dev.curls().last().unwrap());
+    let token = answer["token"].as_str().unwrap();
+    let relay = part(token, 0)["ch"].as_str().unwrap().to_owned();
+    for (origin, wanted) in [("https://app.example.com", 403), ("null", 403), ("http://localhost:3000", 101)] {
+        let mut request = relay.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        let status = match tokio_tungstenite::connect_async(request).await {
+            Ok((_, response)) => response.status().as_u16(),
+            Err(Error::Http(response)) => response.status().as_u16(),
+            Err(other) => panic!("{other}"),
+        };
+        assert_eq!(status, wanted, "{origin}");
+    }
+    let (mut socket, _) = tokio_tungstenite::connect_async(relay).await.unwrap();
+    let connect = json!({"jsonrpc": "2.0", "id": 1, "method": "signalwire.connect",
+        "params": {"authentication": {"jwt_token": token}}});
+    socket.send(Message::text(connect.to_string())).await.unwrap();
+    let mut next = async || match timeout(Duration::from_secs(10), socket.next()).await.unwrap().unwrap().unwrap() {
+        Message::Text(text) => serde_json::from_str::<Value>(&text).unwrap(),
+        Message::Close(Some(frame)) => json!(u16::from(frame.code)),
+        other => panic!("{other:?}"),
+    };
+    let connected = next().await;
+    assert_eq!(connected["result"]["authorization"]["channels"], answer["channels"], "{connected}");
+    dev.running.signal("TERM");
+    assert_eq!(next().await["method"], "signalwire.disconnect");
+    assert_eq!(next().await, 1_001);
+    assert_eq!(dev.running.exit_code(), Some(0), "{}", dev.running.stderr());
 }
 
 #[test]

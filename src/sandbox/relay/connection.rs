@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use bytes::Bytes;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,8 +24,10 @@ const ENDED_FOR: u64 = 5;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the other side may take nothing of a frame.
 const UNREAD_FOR: Duration = Duration::from_secs(10);
-/// How long a farewell is waited for.
+/// How long a farewell is waited for, each part of it.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a close is waited for otherwise: a page that nobody looks at is slow.
+const CLOSE: Duration = Duration::from_secs(5);
 /// How often the other side is asked for a sign of life (RFC 6455 §5.5.2), and how many may be missed.
 const PING: Duration = Duration::from_secs(30);
 const MISSED: u32 = 3;
@@ -74,7 +76,7 @@ impl Connection {
         connection.standing = Standing::Ended { until: 0 };
         match end {
             End::Gone => {}
-            End::Close(code, reason) => connection.close(code, reason).await,
+            End::Close(code, reason) => connection.close(code, reason, CLOSE).await,
             End::Stop => connection.farewell().await,
         }
     }
@@ -82,7 +84,7 @@ impl Connection {
     async fn run(&mut self, waiting: &mut Waiting) -> End {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut pings = interval(PING);
+        let mut pings = interval_at(Instant::now() + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let overflown = waiting.overflown.clone();
         loop {
@@ -219,18 +221,18 @@ impl Connection {
             }
         };
         let _ = timeout_at(until, answered).await;
-        self.close(close_code::AWAY, "the sandbox stops").await;
+        self.close(close_code::AWAY, "the sandbox stops", FAREWELL).await;
     }
 
     /// Closes (RFC 6455 §7) and reads away what still comes, so that the reason is not lost.
-    async fn close(&mut self, code: u16, reason: &'static str) {
+    async fn close(&mut self, code: u16, reason: &'static str, wait: Duration) {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         let closing = async {
             if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
                 while let Some(Ok(_)) = self.socket.recv().await {}
             }
         };
-        let _ = timeout(FAREWELL, closing).await;
+        let _ = timeout(wait, closing).await;
     }
 }
 
@@ -253,6 +255,9 @@ fn fault(error: &axum::Error) -> End {
     let text = error.to_string();
     if text.contains("too long") || text.contains("too large") || text.contains("too big") {
         return End::Close(close_code::SIZE, "a frame has at most 1 MiB");
+    }
+    if text.contains("UTF-8") {
+        return End::Close(close_code::INVALID, "text is UTF-8");
     }
     End::Close(close_code::PROTOCOL, "the frame is not valid")
 }
