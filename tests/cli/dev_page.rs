@@ -1,8 +1,10 @@
 //! The page of `usher dev` and the routes that it alone needs, over the real binary's socket.
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::header::{ALLOW, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -21,6 +23,10 @@ const FILES: [&str; 9] = [
     "/page/chat.js",
     "/page/relay.js",
 ];
+
+fn client() -> Client {
+    Client::builder().no_proxy().redirect(Policy::none()).timeout(Duration::from_secs(10)).build().unwrap()
+}
 
 /// One answer.
 struct Answer {
@@ -53,11 +59,11 @@ impl Answer {
 }
 
 async fn get(url: &str, path: &str) -> Answer {
-    Answer::of(Client::new().get(format!("{url}{path}"))).await
+    Answer::of(client().get(format!("{url}{path}"))).await
 }
 
 async fn post(url: &str, path: &str, body: impl Into<String>) -> Answer {
-    let request = Client::new().post(format!("{url}{path}")).header(CONTENT_TYPE, "application/json");
+    let request = client().post(format!("{url}{path}")).header(CONTENT_TYPE, "application/json");
     Answer::of(request.body(body.into())).await
 }
 
@@ -98,10 +104,10 @@ async fn every_file_comes_with_a_strict_policy_and_all_are_small() {
         assert!(!answer.text.contains("https://"), "{path} names no other host");
         size += answer.text.len();
 
-        let head = Answer::of(Client::new().head(format!("{url}{path}"))).await;
+        let head = Answer::of(client().head(format!("{url}{path}"))).await;
         assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
         assert_eq!(head.header("content-length"), answer.text.len().to_string());
-        let put = Answer::of(Client::new().put(format!("{url}{path}"))).await;
+        let put = Answer::of(client().put(format!("{url}{path}"))).await;
         assert_eq!(put.problem(), (405, "method_not_allowed".to_owned()));
         assert_eq!(put.headers[ALLOW], "GET,HEAD");
     }
@@ -109,7 +115,7 @@ async fn every_file_comes_with_a_strict_policy_and_all_are_small() {
     // What is in the folder is what is served.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dev/page");
     let there: u64 = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-    assert_eq!(there, size as u64);
+    assert_eq!(usize::try_from(there).unwrap(), size);
     let page = get(&url, "/").await.text;
     assert!(!page.contains("style=") && !page.contains("<style") && !page.contains(" onclick"), "nothing inline");
     assert_eq!(get(&url, "/page/").await.problem(), (404, "not_found".to_owned()));
@@ -147,7 +153,7 @@ async fn until(url: &str, so: impl Fn(&Value) -> bool) -> Value {
         if so(&world) {
             return world;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the policy's file is not followed");
 }
@@ -157,7 +163,7 @@ async fn a_session_is_taken_by_the_service_and_claims_win() {
     let dev = Dev::start(Place::empty(), &[]);
     let url = dev.url();
     let granted = async |wanted: Value| {
-        let request = Client::new().get(format!("{url}/chat-token/grants")).bearer_auth(session(&url, wanted).await);
+        let request = client().get(format!("{url}/chat-token/grants")).bearer_auth(session(&url, wanted).await);
         Answer::of(request).await.json()
     };
     let bob = granted(json!({"sub": "bob", "roles": ["agent"]})).await;
@@ -223,10 +229,10 @@ async fn bad_input_is_a_problem() {
     }
     let large = format!(r#"{{"sub":"{}"}}"#, "a".repeat(70_000));
     assert_eq!(post(&url, "/dev/session", large).await.problem(), (413, "body_too_large".to_owned()));
-    let untyped = Answer::of(Client::new().post(format!("{url}/dev/session")).body(r#"{"sub":"a"}"#)).await;
+    let untyped = Answer::of(client().post(format!("{url}/dev/session")).body(r#"{"sub":"a"}"#)).await;
     assert_eq!(untyped.problem(), (415, "unsupported_media_type".to_owned()));
     for (path, method, allow) in [("/dev/world", Method::POST, "GET,HEAD"), ("/dev/session", Method::GET, "POST")] {
-        let answer = Answer::of(Client::new().request(method, format!("{url}{path}"))).await;
+        let answer = Answer::of(client().request(method, format!("{url}{path}"))).await;
         assert_eq!(answer.problem(), (405, "method_not_allowed".to_owned()));
         assert_eq!(answer.headers[ALLOW], allow);
     }
@@ -237,8 +243,7 @@ async fn no_page_of_elsewhere_is_served() {
     let dev = Dev::start(Place::empty(), &[]);
     let url = dev.url();
     let with = async |origin: &str, path: &str, body: Option<&str>| {
-        let request =
-            Client::new().request(if body.is_some() { Method::POST } else { Method::GET }, format!("{url}{path}"));
+        let request = client().request(if body.is_some() { Method::POST } else { Method::GET }, format!("{url}{path}"));
         let request = request.header(ORIGIN, origin).header(CONTENT_TYPE, "application/json");
         Answer::of(request.body(body.unwrap_or_default().to_owned())).await
     };
@@ -255,7 +260,7 @@ async fn no_page_of_elsewhere_is_served() {
         assert_eq!(with(origin, "/dev/session", Some(r#"{"sub":"a"}"#)).await.status, 200, "{origin}");
     }
     for path in FILES.into_iter().chain(["/dev/world"]) {
-        let rebound = Client::new().get(format!("{url}{path}")).header(HOST, "evil.example");
+        let rebound = client().get(format!("{url}{path}")).header(HOST, "evil.example");
         assert_eq!(Answer::of(rebound).await.problem(), (403, "origin_refused".to_owned()), "{path}");
     }
 }

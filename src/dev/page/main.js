@@ -160,7 +160,7 @@ async function follow() {
 form.addEventListener("change", choose);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!asked) say("quiet", "Asking…");
+  say("quiet", "Asking…");
   askNow();
 });
 find("#add").addEventListener("click", addChannel);
