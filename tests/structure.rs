@@ -77,10 +77,20 @@ const ARROWS: &[(&str, &[Known])] = &[
         ],
     ),
     (
+        "explain",
+        &[
+            ("api", &["Problem"]),
+            ("chat", &[]),
+            ("ops", &["Recorded", "clock"]),
+            ("policy", &["Account", "Overview", "Policy", "Rehearsal", "Right", "RuleRef", "TtlAccount", "Verdict"]),
+        ],
+    ),
+    (
         "dev",
         &[
             ("api", &[]),
             ("chat", &[]),
+            ("explain", &[]),
             ("limits", &[]),
             ("listener", &[]),
             ("ops", &[]),
@@ -99,6 +109,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("cases", &[]),
             ("chat", &[]),
             ("dev", &[]),
+            ("explain", &[]),
             ("files", &[]),
             ("limits", &[]),
             ("listener", &[]),
@@ -142,6 +153,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         "cases",
         &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time", "crate::ops"],
     ),
+    ("explain", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time"]),
     ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
     ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config"]),
     ("ops", &["jsonwebtoken", "secrecy", "toml"]),

@@ -159,7 +159,7 @@ impl Code {
                 "origin_refused",
                 "Refused for where it comes from",
                 "A session cookie came from a page that may not act for the user, or without what guards it. Of `usher dev`: \
-                 the request's `Host` is not this machine.",
+                 the request's `Host`, or the `Origin` of who asks for what its page alone needs, is not this machine.",
                 "Ask from a page that the operator allows, with `Content-Type: application/json` or the guard header; on a \
                  `GET` only the guard header counts. To `usher dev`, talk as localhost or 127.0.0.1.",
                 "`cors.allowed_origins` and `session.cookie.guard_header`. A Bearer session is taken from anywhere.",

@@ -38,6 +38,10 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
+/// Left with an answer that is asked for again and again: its line in the log is one for looking closely.
+#[derive(Clone, Copy, Debug)]
+pub struct Quiet;
+
 /// A look at each request before anything else of it: an error is its answer.
 pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 
@@ -126,6 +130,8 @@ impl Line {
         let status = status.as_u16();
         if status >= 500 {
             tracing::error!(request_id, method, route, status, code, cause, took_ms, address, "answered");
+        } else if response.extensions().get::<Quiet>().is_some() {
+            tracing::debug!(request_id, method, route, status, code, cause, took_ms, address, "answered");
         } else {
             tracing::info!(request_id, method, route, status, code, cause, took_ms, address, "answered");
         }

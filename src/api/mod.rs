@@ -56,11 +56,14 @@ use crate::signalwire::Client;
 pub use address::TrustedProxies;
 pub use code::{Code, Row};
 pub use cookie::{CookieFault, CookieSettings};
-pub use layers::{Guard, guarded};
+pub use layers::{Guard, Quiet, guarded};
 pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
 pub use routes::{MetricSeries, metric_series};
 pub use shedding::Shedding;
+
+/// Routes beside those of the service.
+pub type Routes = Router;
 
 /// The service: what every request needs, shared.
 #[derive(Clone, Debug)]
@@ -123,7 +126,12 @@ impl App {
 
     /// The routes with all that is around them. `guard` looks at each request first, where there is one.
     pub fn router(&self, guard: Option<Guard>) -> Router {
-        layers::around(routes::routes(self), self, guard)
+        self.router_with(Router::new(), guard)
+    }
+
+    /// The same with `more` routes, whose answers are like those of the others: problems, headers, a line in the log.
+    pub fn router_with(&self, more: Routes, guard: Option<Guard>) -> Router {
+        layers::around(routes::routes(self, more), self, guard)
     }
 
     /// The policy in force.

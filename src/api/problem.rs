@@ -84,7 +84,9 @@ impl Problem {
         &self.errors
     }
 
-    pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+    /// The same, with what there is to say of this one; the client reads it.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }

@@ -33,17 +33,18 @@ pub struct MetricSeries {
     pub limit_decisions: [&'static str; 4],
 }
 
-/// The routes with their handlers.
-pub(super) fn routes(app: &App) -> Router {
+/// The routes with their handlers, and `more` of them.
+pub(super) fn routes(app: &App, more: Router) -> Router {
     Router::new()
         .route(CHAT_TOKEN, post(chat_token::post))
         .route(GRANTS, get(grants::get))
         .route(LIVE, get(health::live))
         .route(READY, get(health::ready))
         .route(PROBLEMS, get(problems_page::get))
+        .with_state(app.clone())
+        .merge(more)
         .fallback(async || Problem::new(Code::NotFound))
         .method_not_allowed_fallback(async || Problem::new(Code::MethodNotAllowed))
-        .with_state(app.clone())
 }
 
 /// The name of the route that a path leads to: paths are exact.

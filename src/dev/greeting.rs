@@ -64,6 +64,7 @@ impl Examples {
             "usher dev: everything in one process, no account, nothing real
 
   usher     {base}
+  page      {base}/ (to try it on, in a browser)
   operator  {ops} (metrics, ready, policy)
   sandbox   {sandbox} (stands in for SignalWire; its tokens are visibly not real)
   policy    {policy}

@@ -18,6 +18,7 @@ pub(super) const ALIAS: &str = "dev";
 const AUDIENCE: &str = "usher-dev";
 
 /// The issuer and its key.
+#[derive(Clone)]
 pub struct DevIssuer {
     secret: SecretString,
 }

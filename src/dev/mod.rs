@@ -4,6 +4,7 @@
 mod greeting;
 mod issuer;
 mod left_behind;
+mod page;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::greeting::Addresses;
+use self::page::Page;
 use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts, Shedding, TrustedProxies};
 use crate::chat::causes;
 use crate::limits::{Limits, LimitsSettings};
@@ -166,9 +168,11 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
     // Whoever runs it by cargo has no `usher` to call.
     let program = if environment.text("CARGO").is_some() { "cargo run --" } else { "usher" };
     let greeting = examples.text(&addresses, &policy_name, &issuer, program).map_err(failed)?;
+    let page = Page::new(app.clone(), issuer.clone(), &addresses.sandbox, policy_file.is_some()).map_err(failed)?;
     let left_behind = LeftBehind::leave(environment, &addresses.usher, issuer).map_err(failed)?;
     let service = Service {
         app,
+        more: page.routes(),
         listener,
         tls: None,
         guard: (!is_remote).then_some(guard as Guard),

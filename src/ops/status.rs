@@ -131,6 +131,12 @@ impl PolicyStatus {
     pub fn loaded(path: String, sha256: &str, at: Timestamp) -> Self {
         Self { path, sha256: sha256.to_owned(), loaded_at: clock::rfc3339_millis(at), last_error: None }
     }
+
+    /// How its file is called.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
 }
 
 impl Status {

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::files::Files;
-use crate::api::{self, App, Guard, MetricSeries, Shedding, metric_series};
+use crate::api::{self, App, Guard, MetricSeries, Routes, Shedding, metric_series};
 use crate::limits::Limits;
 use crate::listener::{self, ConnectionSettings};
 use crate::ops::{
@@ -58,6 +58,8 @@ const OPS: ConnectionSettings = ConnectionSettings {
 pub struct Service {
     /// What answers.
     pub app: App,
+    /// What it answers beside its own routes.
+    pub more: Routes,
     /// Where it is asked.
     pub listener: TcpListener,
     /// The certificate that it is asked under, where it is not asked in the clear.
@@ -147,7 +149,7 @@ impl Service {
     /// # Errors
     /// Where requests were cut off.
     pub async fn run(self, signals: Signals) -> Result<(), CutOff> {
-        let Self { app, listener, tls, guard, ops, policy, lifetime } = self;
+        let Self { app, more, listener, tls, guard, ops, policy, lifetime } = self;
         let Signals { mut stop, reload } = signals;
         let status = app.status();
         // Ended with this function, however it ends.
@@ -185,7 +187,7 @@ impl Service {
         let serving = listener::serve(
             listener,
             certificate,
-            app.router(guard),
+            app.router_with(more, guard),
             lifetime.connections,
             draining.clone(),
             status.connections.clone(),

@@ -16,13 +16,13 @@ use super::Place;
 use crate::support::binary::{Running, run};
 
 /// A running `usher dev` in a place of its own, its files for `usher session` there too.
-struct Dev {
-    place: Place,
+pub(super) struct Dev {
+    pub(super) place: Place,
     running: Running,
 }
 
 impl Dev {
-    fn start(place: Place, more: &[&str]) -> Self {
+    pub(super) fn start(place: Place, more: &[&str]) -> Self {
         let runtime = place.path().join("run");
         std::fs::create_dir_all(&runtime).unwrap();
         let mut command = place.command(&["dev"]);
@@ -35,7 +35,7 @@ impl Dev {
         self.running.stdout().lines().filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         let stdout = self.running.stdout();
         let line = stdout.lines().find(|line| line.starts_with("  usher ")).unwrap();
         line.split_whitespace().last().unwrap().to_owned()

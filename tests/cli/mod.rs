@@ -7,6 +7,7 @@ mod bad_files;
 mod check;
 mod circuit;
 mod dev;
+mod dev_page;
 mod diff;
 mod doctor;
 mod drain;

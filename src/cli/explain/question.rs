@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::super::serve::open_verifier;
 use super::super::{Failure, block_on, decisions, input};
 use super::{Options, World};
-use crate::chat::{Ask, Facts, Object, Timestamp, causes, json};
+use crate::chat::{Facts, Object, causes, json};
+use crate::explain::{Asked, Question};
 use crate::ops::{Recorded, clock, log};
 use crate::schema::quoted;
 use crate::session::unverified_facts;
@@ -17,73 +18,54 @@ use crate::settings::{Environment, load_issuers};
 /// How long keys are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who asks for what, and when.
-pub(super) struct Question {
-    pub(super) facts: Facts,
-    pub(super) ask: Asked,
-    pub(super) now: Timestamp,
-    /// The decision that this one is to be held against.
-    pub(super) recorded: Option<Recorded>,
+pub(super) fn gather(options: &Options, world: &World, environment: &Environment) -> Result<Question, Failure> {
+    if let (Some(id), Some(file)) = (&options.request_id, &options.decisions) {
+        return recorded(id, file, world);
+    }
+    refuse_two_inputs(options)?;
+    let now = clock::now();
+    let facts = if options.guest {
+        Facts::guest(Uuid::new_v4())
+    } else if let Some(file) = &options.session {
+        verified(&input::session(file)?, options, environment)?
+    } else {
+        claimed(options, world)?
+    };
+    let body = options.ask.as_deref().map(|file| input::text("--ask", file)).transpose()?;
+    let body = body.map(|body| body.trim().as_bytes().to_vec()).unwrap_or_default();
+    Ok(Question { facts, ask: Asked::Body(body), now, recorded: None })
 }
 
-/// What is asked for.
-pub(super) enum Asked {
-    /// A request body; empty: nothing in particular.
-    Body(Vec<u8>),
-    /// As it was recorded.
-    Recorded(Ask),
-}
-
-impl Question {
-    pub(super) fn gather(options: &Options, world: &World, environment: &Environment) -> Result<Self, Failure> {
-        if let (Some(id), Some(file)) = (&options.request_id, &options.decisions) {
-            return Self::recorded(id, file, world);
-        }
-        refuse_two_inputs(options)?;
-        let now = clock::now();
-        let facts = if options.guest {
-            Facts::guest(Uuid::new_v4())
-        } else if let Some(file) = &options.session {
-            verified(&input::session(file)?, options, environment)?
-        } else {
-            claimed(options, world)?
-        };
-        let body = options.ask.as_deref().map(|file| input::text("--ask", file)).transpose()?;
-        let body = body.map(|body| body.trim().as_bytes().to_vec()).unwrap_or_default();
-        Ok(Self { facts, ask: Asked::Body(body), now, recorded: None })
+fn recorded(id: &str, file: &Path, world: &World) -> Result<Question, Failure> {
+    let events = decisions::read(file)?;
+    let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
+    let Some(event) = events.into_iter().rev().find(|event| is_it(&event)) else {
+        let file = file.display();
+        return Err(Failure::failed(format!("{file} has no audit event of the request {}", quoted(id))));
+    };
+    let facts = decisions::facts_of(&event);
+    // Who is no member is refused for that alone; of everybody else the request matters, which was never read.
+    if event.decision_id.is_none() && world.policy.member(&facts).is_ok() {
+        let code = log::visible(event.code.as_deref().unwrap_or(&event.outcome));
+        return Err(Failure::failed(format!(
+            "nothing was decided of the request {}: it ended with `{code}` before",
+            quoted(id)
+        )));
     }
-
-    fn recorded(id: &str, file: &Path, world: &World) -> Result<Self, Failure> {
-        let events = decisions::read(file)?;
-        let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
-        let Some(event) = events.into_iter().rev().find(|event| is_it(&event)) else {
-            let file = file.display();
-            return Err(Failure::failed(format!("{file} has no audit event of the request {}", quoted(id))));
-        };
-        let facts = decisions::facts_of(&event);
-        // Who is no member is refused for that alone; of everybody else the request matters, which was never read.
-        if event.decision_id.is_none() && world.policy.member(&facts).is_ok() {
-            let code = log::visible(event.code.as_deref().unwrap_or(&event.outcome));
-            return Err(Failure::failed(format!(
-                "nothing was decided of the request {}: it ended with `{code}` before",
-                quoted(id)
-            )));
-        }
-        let missing = decisions::missing_claims(&world.policy, &event);
-        if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
-            let claims: Vec<_> = missing.iter().map(|claim| quoted(claim)).collect();
-            let why = format!(
-                "{} cannot decide this again: it reads {}, which the event does not hold, as another policy was in force \
-                 (sha256 {})",
-                world.file,
-                claims.join(", "),
-                log::visible(&event.policy_sha256)
-            );
-            return Err(Failure::failed(why));
-        }
-        let now = event.decided_at.unwrap_or_else(clock::now);
-        Ok(Self { facts, ask: Asked::Recorded(decisions::ask_of(&event)), now, recorded: Some(event) })
+    let missing = decisions::missing_claims(&world.policy, &event);
+    if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
+        let claims: Vec<_> = missing.iter().map(|claim| quoted(claim)).collect();
+        let why = format!(
+            "{} cannot decide this again: it reads {}, which the event does not hold, as another policy was in force \
+             (sha256 {})",
+            world.file,
+            claims.join(", "),
+            log::visible(&event.policy_sha256)
+        );
+        return Err(Failure::failed(why));
     }
+    let now = event.decided_at.unwrap_or_else(clock::now);
+    Ok(Question { facts, ask: Asked::Recorded(decisions::ask_of(&event)), now, recorded: Some(event) })
 }
 
 /// Standard input can be read once: whoever came second would find it empty, and no claims or no request are something else.

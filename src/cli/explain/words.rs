@@ -2,8 +2,9 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::{Explained, World};
+use super::World;
 use crate::chat::{Permission, Rights};
+use crate::explain::Explained;
 use crate::ops::{clock, log};
 use crate::policy::{Right, TtlAccount, Verdict};
 

@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Explained, World};
+use super::Explained;
 use crate::ops::{Recorded, clock};
-use crate::policy::{Right, RuleRef, TtlAccount, Verdict};
+use crate::policy::{Policy, Right, RuleRef, TtlAccount, Verdict};
 
-/// The whole document.
-pub(super) fn document(explained: &Explained, world: &World) -> Value {
-    let (policy, facts) = (&world.policy, &explained.question.facts);
+/// The whole document; `file` is how the policy is called there.
+#[must_use]
+pub fn document(explained: &Explained, policy: &Policy, file: &str) -> Value {
+    let facts = &explained.question.facts;
     let mapping = policy.role_mapping(facts);
     let account = explained.account();
     let terms = account.and_then(|account| account.outcome.as_ref().ok());
@@ -20,14 +21,14 @@ pub(super) fn document(explained: &Explained, world: &World) -> Value {
         "problem": explained.problem.as_ref().map(|problem| problem.code().as_str()),
         "reason": explained.problem.as_ref().and_then(crate::api::Problem::cause),
         "errors": explained.faults(),
-        "policy": {"file": world.file, "sha256": policy.sha256()},
+        "policy": {"file": file, "sha256": policy.sha256()},
         "recorded": explained.question.recorded.as_ref().map(recorded_of),
         "decided_for": clock::rfc3339_millis(explained.question.now),
         "roles": policy.roles_of_session(facts),
         "roles_claimed": claimed.collect::<Vec<_>>(),
         "role_instead": mapping.instead,
         "roles_included": mapping.included,
-        "rights": rights.iter().map(|right| right_of(right, explained, world)).collect::<Vec<_>>(),
+        "rights": rights.iter().map(|right| right_of(right, explained, policy)).collect::<Vec<_>>(),
         "patterns": patterns_of(explained),
         "denied": refused.iter().map(|row| json!({
             "channel": row.channel,
@@ -51,8 +52,8 @@ fn recorded_of(recorded: &Recorded) -> Value {
     })
 }
 
-fn right_of(right: &Right, explained: &Explained, world: &World) -> Value {
-    let reason = world.policy.reason(&explained.question.facts, right);
+fn right_of(right: &Right, explained: &Explained, policy: &Policy) -> Value {
+    let reason = policy.reason(&explained.question.facts, right);
     let (effect, by): (_, Option<&RuleRef>) = match &right.verdict {
         Verdict::Allowed { by, .. } => ("allow", Some(by)),
         Verdict::Denied { by } => ("deny", Some(by)),
