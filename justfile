@@ -31,6 +31,10 @@ oidc:
     cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored oidc::
 
+# The service against its own /openapi.json, with thousands of requests (needs Python 3.11 with venv, and PyPI; a minute or two)
+openapi:
+    tests/openapi/run.sh
+
 # The tests of the shared store (needs redis-server)
 redis:
     cargo test --test usher -- --ignored cli::store::
