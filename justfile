@@ -31,6 +31,10 @@ oidc:
     cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored oidc::
 
+# The TypeScript of docs/front-end.md, compiled and run (needs Node.js 20 or later, and npm)
+recipes:
+    tests/front-end/run.sh
+
 # The service against its own /openapi.json, with thousands of requests (needs Python 3.11 with venv, and PyPI; a minute or two)
 openapi:
     tests/openapi/run.sh
