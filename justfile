@@ -36,6 +36,14 @@ browser:
     cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored browser::
 
+# The TypeScript of docs/front-end.md, compiled and run (needs Node.js 20 or later, and npm)
+recipes:
+    tests/front-end/run.sh
+
+# The service against its own /openapi.json, with thousands of requests (needs Python 3.11 with venv, and PyPI; a minute or two)
+openapi:
+    tests/openapi/run.sh
+
 # The tests of the shared store (needs redis-server)
 redis:
     cargo test --test usher -- --ignored cli::store::

@@ -443,6 +443,21 @@ fn every_problem_is_explained_in_the_docs_as_on_the_page() {
     assert!(table == wanted, "docs/problems.md is not as src/api/code.rs has it: take {}", should_be.display());
 }
 
+/// The table in the recipes says whether to retry as everything else does: by status.
+#[test]
+fn the_recipes_say_of_every_problem_what_to_do() {
+    let page = std::fs::read_to_string(root().join("../docs/front-end.md")).unwrap();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| 4") || line.starts_with("| 5")).collect();
+    assert_eq!(rows.len(), usher::api::Code::ALL.len());
+    for (code, line) in usher::api::Code::ALL.into_iter().zip(rows) {
+        let row = code.row();
+        assert!(line.starts_with(&format!("| {} | `{}` | ", row.status, row.code)), "{code:?}: {line}");
+        let retries = [408, 429, 502, 503, 504].contains(&row.status) && row.code != "not_ready";
+        assert_eq!(line.contains("**retry**"), retries, "{line}");
+        assert_eq!(line.contains("`Retry-After`"), retries && [429, 503].contains(&row.status), "{line}");
+    }
+}
+
 #[test]
 fn every_fault_has_the_name_that_it_is_told_by() {
     for fault in usher::chat::FaultCode::ALL {

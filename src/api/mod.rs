@@ -18,6 +18,7 @@
 //! code.rs           every problem, in one table
 //! problem.rs        one of them, and what leads to it
 //! problems_page.rs  GET /problems, for people
+//! openapi.rs        GET /openapi.json, for programs
 //! ```
 
 mod address;
@@ -31,6 +32,7 @@ mod credential;
 mod grants;
 mod health;
 mod layers;
+mod openapi;
 mod origin;
 mod problem;
 mod problems_page;

@@ -119,10 +119,10 @@ impl Problem {
         Self::new(code.unwrap_or(Code::InternalError))
     }
 
-    /// The answer, with the headers that `from` had (`Allow`).
-    pub(super) fn into_answer(self, request_id: &str, from: HeaderMap) -> Response {
+    /// What it says to a client.
+    pub(super) fn body(&self, request_id: &str) -> Vec<u8> {
         let Row { status, code, title, means, client, .. } = self.code.row();
-        let detail = self.detail.unwrap_or_else(|| format!("{means} {client}"));
+        let detail = self.detail.clone().unwrap_or_else(|| format!("{means} {client}"));
         let body = Body {
             r#type: format!("/problems#{code}"),
             title,
@@ -133,7 +133,13 @@ impl Problem {
             denied: &self.denied,
             errors: &self.errors,
         };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The answer, with the headers that `from` had (`Allow`).
+    pub(super) fn into_answer(self, request_id: &str, from: HeaderMap) -> Response {
+        let status = self.code.row().status;
+        let body = self.body(request_id);
         let mut answer = (self.code.status(), body).into_response();
         *answer.headers_mut() = from;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

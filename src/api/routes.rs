@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use axum::Router;
 use axum::routing::{get, post};
 
-use super::{App, Code, Problem, admission, chat_token, grants, health, problems_page};
+use super::{App, Code, Problem, admission, chat_token, grants, health, openapi, problems_page};
 use crate::ops::Series;
 use crate::signalwire::MintFault;
 
@@ -17,6 +17,7 @@ const GRANTS: &str = "/chat-token/grants";
 const LIVE: &str = "/live";
 const READY: &str = "/ready";
 const PROBLEMS: &str = "/problems";
+const OPENAPI: &str = "/openapi.json";
 /// The outcome of a call to SignalWire that gave a token.
 pub(super) const MINTED: &str = "minted";
 
@@ -41,6 +42,7 @@ pub(super) fn routes(app: &App, more: Router) -> Router {
         .route(LIVE, get(health::live))
         .route(READY, get(health::ready))
         .route(PROBLEMS, get(problems_page::get))
+        .route(OPENAPI, openapi::route(app.0.cookie.as_ref()))
         .with_state(app.clone())
         .merge(more)
         .fallback(async || Problem::new(Code::NotFound))
@@ -49,7 +51,7 @@ pub(super) fn routes(app: &App, more: Router) -> Router {
 
 /// The name of the route that a path leads to: paths are exact.
 pub(super) fn name(path: &str) -> &'static str {
-    [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS].into_iter().find(|route| *route == path).unwrap_or(OTHER)
+    [CHAT_TOKEN, GRANTS, LIVE, READY, PROBLEMS, OPENAPI].into_iter().find(|route| *route == path).unwrap_or(OTHER)
 }
 
 /// The route of that name, where it is one.
@@ -96,6 +98,7 @@ pub fn metric_series() -> MetricSeries {
         (LIVE, with(&[])),
         (READY, with(&[NotReady])),
         (PROBLEMS, with(&[Overloaded])),
+        (OPENAPI, with(&[Overloaded])),
         (OTHER, with(&[NotFound, Overloaded])),
     ];
     MetricSeries {

@@ -20,6 +20,7 @@ mod leaks;
 mod limits;
 mod malformed;
 mod members;
+mod openapi;
 mod order;
 mod paths;
 mod places;

@@ -14,6 +14,7 @@ use usher::listener::ConnectionSettings;
 use usher::sandbox::{Fault, Times};
 use usher::session::{IssuerSettings, KeySettings};
 
+use super::openapi::Document;
 use super::seen::{Seen, raw};
 use super::session_of;
 use crate::support::keys::session;
@@ -130,9 +131,11 @@ async fn provoke(code: Code) -> Seen {
 #[tokio::test]
 async fn every_problem_can_be_met_and_has_its_form() {
     let mut types = HashSet::new();
+    let document = Document::of(&Service::start().await).await;
     for code in Code::ALL {
         let seen = provoke(code).await;
         seen.assert_problem(code.as_str(), code);
+        types.insert(seen.json()["type"].clone());
         for (name, value) in [
             ("access-control-allow-origin", ORIGIN),
             ("access-control-expose-headers", "X-Request-Id, Retry-After"),
@@ -144,7 +147,14 @@ async fn every_problem_can_be_met_and_has_its_form() {
         for internal in [SECRET, API_TOKEN, PROJECT, ISSUER, "customer", "support:", ".rs", "panic", "::"] {
             assert!(!told.contains(internal), "{code:?} tells {internal}: {told}");
         }
-        types.insert(seen.json()["type"].clone());
+        let (method, path) = match code {
+            Code::NotFound => continue,
+            Code::MethodNotAllowed => ("options", "/chat-token"),
+            Code::OriginRefused | Code::InternalError => ("get", "/chat-token/grants"),
+            Code::NotReady => ("get", "/ready"),
+            _ => ("post", "/chat-token"),
+        };
+        document.assert_tells_of(code.as_str(), method, path, &seen);
     }
     assert_eq!(types.len(), Code::ALL.len());
 }
