@@ -1,7 +1,7 @@
 // Two people side by side in one channel.
 
 import { clock, copy, element, find } from "./dom.js";
-import { chatToken, newSession, Problem } from "./usher.js";
+import { CLAIMS, chatToken, newSession, Problem } from "./usher.js";
 import { Relay } from "./relay.js";
 
 /** How long before a token's end it is renewed, as the SDK does. */
@@ -64,7 +64,7 @@ export class Person {
     const { name, role } = this.#parts;
     const sub = name.value.trim();
     if (!sub) throw new Error("Say who it is: the name is empty.");
-    const session = await newSession({ sub, roles: role.value ? [role.value] : [] });
+    const session = await newSession({ sub, roles: role.value ? [role.value] : [], claims: CLAIMS });
     const ask = { channels: { [this.#channel]: { read: true, write: true } }, mode: "narrow" };
     const answer = await chatToken(session, JSON.stringify(ask));
     if (!answer.ok) throw new Problem(answer);

@@ -1,7 +1,7 @@
 // The page: who asks for what, asked again when the policy changes.
 
 import { clock, copy, element, find, pretty } from "./dom.js";
-import { chatToken, explain, newSession, Problem, world } from "./usher.js";
+import { CLAIMS, chatToken, explain, newSession, Problem, world } from "./usher.js";
 import { fail, say, show } from "./answer.js";
 import { Person } from "./chat.js";
 
@@ -15,8 +15,7 @@ find("#people").append(...people.map((person) => person.root));
 let inForce = null;
 let asked = 0;
 
-const CLAIMS = { sub: "alice", name: "Alice", roles: ["customer"], projects: ["apollo", "gemini"] };
-fields.claims.value = pretty(CLAIMS);
+fields.claims.value = pretty({ sub: "alice", name: "Alice", roles: ["customer"], ...CLAIMS });
 
 function kind() {
   return fields.kind.value;
@@ -35,7 +34,7 @@ function wantedSession() {
     const sub = fields.sub.value.trim();
     if (!sub) throw new Error("Say who asks: the name is empty.");
     const roles = [...form.querySelectorAll("#roles input:checked")].map((box) => box.value);
-    return { sub, roles, claims: { projects: CLAIMS.projects }, lives_for };
+    return { sub, roles, claims: CLAIMS, lives_for };
   }
   let claims;
   try {
@@ -119,7 +118,7 @@ function showPolicy({ policy, is_file }) {
 
 /** What Alice has by name goes into the list of channels to choose from; the first that two may write to is where they meet. */
 async function suggestChannels() {
-  const session = await newSession({ sub: "alice", roles: [...form.querySelectorAll("#roles input:checked")].map((box) => box.value), claims: { projects: CLAIMS.projects } });
+  const session = await newSession({ sub: "alice", roles: [...form.querySelectorAll("#roles input:checked")].map((box) => box.value), claims: CLAIMS });
   const { explanation } = await explain(session, "");
   const rights = explanation.rights.filter(({ effect }) => effect === "allow");
   const names = [...new Set(rights.map(({ channel }) => channel))];

@@ -32,6 +32,9 @@ async function get(path, what) {
   return answer.body;
 }
 
+/** A claim with a list, as the example policy reads one: every session of this page has it, as those that `usher dev` prints. */
+export const CLAIMS = { projects: ["apollo", "gemini"] };
+
 export const world = () => get("/dev/world");
 
 export const newSession = async (wanted) => (await get("/dev/session", wanted)).token;
