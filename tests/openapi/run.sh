@@ -13,16 +13,8 @@ trap '[ -z "$dev" ] || kill "$dev" 2> /dev/null || true; rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
 
-cargo build --locked --quiet
-usher=${CARGO_TARGET_DIR:-target}/debug/usher
-export XDG_RUNTIME_DIR="$work"
-"$usher" dev --policy "$here/policy.toml" --listen 127.0.0.1:0 > "$work/out" 2> "$work/err" &
-dev=$!
-for _ in $(seq 300); do
-    tail -n 1 "$work/out" | grep -q '^curl ' && break
-    sleep 0.1
-done
-url=$(sed -n 's/^ *usher  *\(http[^ ]*\)$/\1/p' "$work/out")
+. tests/support/dev.sh
+start_dev "$work" --policy "$here/policy.toml"
 
 curl -sS "$url/openapi.json" > "$work/openapi.json"
 "$work/venv/bin/openapi-spec-validator" "$work/openapi.json"
