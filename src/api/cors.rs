@@ -29,15 +29,6 @@ pub(super) struct Sharing {
     guard: Option<Guard>,
 }
 
-impl Sharing {
-    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>, guard: Option<Guard>) -> Self {
-        let guard_header = cookie.and_then(CookieSettings::guard_header);
-        let headers = guard_header.map(|name| HeaderValue::try_from(format!("{HEADERS}, {name}")));
-        let headers = headers.and_then(Result::ok).unwrap_or(HeaderValue::from_static(HEADERS));
-        Self { origins, headers, credentials: cookie.is_some(), guard }
-    }
-}
-
 /// What one request asks of it.
 pub(super) struct Asked {
     /// Its one origin, where that is allowed.
@@ -47,6 +38,13 @@ pub(super) struct Asked {
 }
 
 impl Sharing {
+    pub(super) fn new(origins: AllowedOrigins, cookie: Option<&CookieSettings>, guard: Option<Guard>) -> Self {
+        let guard_header = cookie.and_then(CookieSettings::guard_header);
+        let headers = guard_header.map(|name| HeaderValue::try_from(format!("{HEADERS}, {name}")));
+        let headers = headers.and_then(Result::ok).unwrap_or(HeaderValue::from_static(HEADERS));
+        Self { origins, headers, credentials: cookie.is_some(), guard }
+    }
+
     pub(super) fn asked(&self, request: &Request) -> Asked {
         let is_let_in = || self.guard.is_none_or(|guard| guard(request.headers()).is_ok());
         Asked {

@@ -68,33 +68,26 @@ async fn answer(State(around): State<Arc<Around>>, mut request: Request, next: N
     let Around { app, sharing } = &*around;
     let started = Instant::now();
     let request_id = request_id(request.headers());
-    let (method, route) = (known(request.method()), routes::name(request.uri().path()));
+    let route = routes::name(request.uri().path());
     let asked = sharing.asked(&request);
     let _in_flight = app.status().request_begins();
-    let mut response =
-        if !asked.is_preflight && routes::is_work(route) && app.shedding().sheds(app.status().requests_in_flight()) {
-            // It costs as little as can be, or it would not help: no span, and no line of its own in the log.
-            app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
-            Problem::overloaded().into_answer(&request_id, HeaderMap::new())
-        } else {
-            let trace = traces::request(method, routes::known(route), &request_id, request.headers());
-            let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
-            let context = Context {
-                request_id: Arc::clone(&request_id),
-                address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
-                deadline: started + app.0.request_timeout,
-                trace: trace.clone(),
-            };
-            request.extensions_mut().insert(context.clone());
-            // At any level of the log: an error without its request's id leads nowhere.
-            let span = tracing::error_span!("request", request_id = &*request_id);
-            let work = async {
-                if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await }
-            };
-            let response = as_problem(work.instrument(span).instrument(trace).await, &request_id);
-            Line { method: method.unwrap_or(OTHER_METHOD), route, context, started }.write(app, &response);
-            response
-        };
+    let may_be_shed = !asked.is_preflight && routes::may_be_shed(route);
+    let mut response = if may_be_shed && app.shedding().sheds(app.status().requests_in_flight()) {
+        // It costs as little as can be, or it would not help: no span, and no line of its own in the log.
+        app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
+        Problem::overloaded().into_answer(&request_id, HeaderMap::new())
+    } else {
+        let line = Line::begin(app, &request, &request_id, route, started);
+        request.extensions_mut().insert(line.context.clone());
+        // At any level of the log: an error without its request's id leads nowhere.
+        let span = tracing::error_span!("request", request_id = &*request_id);
+        let work =
+            async { if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await } };
+        let worked = work.instrument(span).instrument(line.context.trace.clone()).await;
+        let response = as_problem(worked, &request_id);
+        line.write(app, &response);
+        response
+    };
     let headers = response.headers_mut();
     sharing.mark(headers, asked);
     for (name, value) in SECURITY {
@@ -105,6 +98,7 @@ async fn answer(State(around): State<Arc<Around>>, mut request: Request, next: N
     }
     response
 }
+
 /// What is said of a request in the log: one line.
 struct Line {
     method: &'static str,
@@ -114,6 +108,18 @@ struct Line {
 }
 
 impl Line {
+    fn begin(app: &App, request: &Request, request_id: &Arc<str>, route: &'static str, started: Instant) -> Self {
+        let method = known(request.method());
+        let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+        let context = Context {
+            request_id: Arc::clone(request_id),
+            address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
+            deadline: started + app.0.request_timeout,
+            trace: traces::request(method, routes::known(route), request_id, request.headers()),
+        };
+        Self { method: method.unwrap_or(OTHER_METHOD), route, context, started }
+    }
+
     fn write(self, app: &App, response: &Response) {
         let Self { method, route, context, started } = self;
         let (status, took) = (response.status(), started.elapsed());

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::cookie::CookieSettings;
-use super::routes::metric_series;
+use super::routes::{metric_series, of_any_method};
 use super::{Code, Problem};
 use crate::chat::{ChannelName, ChannelNameFault, Fault, FaultCode, Object, Rights};
 use crate::policy::{Denial, Refused};
@@ -18,8 +18,6 @@ use crate::policy::{Denial, Refused};
 const FIXED: &str = include_str!("openapi.json");
 /// The request's id in the examples.
 const AN_ID: &str = "2fc3ec3e-9d5c-4b07-8f0e-6f1f0f6d8a11";
-/// What any method of a path is answered that it does not have; an `OPTIONS` that is no preflight is one.
-const OF_ANY_METHOD: [Code; 4] = [Code::OriginRefused, Code::MethodNotAllowed, Code::InternalError, Code::Overloaded];
 
 /// The route, with the document, made once.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(cookie: Option<&CookieSettings>) -> MethodRouter<S> {
@@ -68,7 +66,8 @@ fn complete(path: &mut Object, route: &str, codes: &[Code]) {
         head.insert("description".to_owned(), json!("As `GET`, without the body."));
         path.insert("head".to_owned(), Value::Object(head));
     }
-    let mut answers = responses(codes.iter().copied().filter(|code| OF_ANY_METHOD.contains(code)));
+    // An `OPTIONS` that is no preflight is a method that it does not have.
+    let mut answers = responses(of_any_method(route));
     let preflight = "The answer to a preflight (a request with `Origin` and `Access-Control-Request-Method`). To an origin that is \
         allowed it has `Access-Control-Allow-Origin`, `-Methods` (`GET, POST`), `-Headers` (`Authorization`, `Content-Type`, \
         `X-Request-Id`, `traceparent`, `tracestate`, and the cookie's guard header where there is one) and `-Max-Age`.";

@@ -60,23 +60,31 @@ pub(super) fn known(name: &'static str) -> Option<&'static str> {
 }
 
 /// Whether a request for this may be refused for want of room: not what an orchestrator asks.
-pub(super) fn is_work(route: &str) -> bool {
+pub(super) fn may_be_shed(route: &str) -> bool {
     ![LIVE, READY].contains(&route)
+}
+
+/// What any method of any route can be answered: what it does not have, a guard's, a bug's.
+const OF_ANY: [Code; 3] = [Code::OriginRefused, Code::MethodNotAllowed, Code::InternalError];
+
+/// The problems that any method of this route can be answered.
+pub(super) fn of_any_method(route: &str) -> impl Iterator<Item = Code> {
+    OF_ANY.into_iter().chain(may_be_shed(route).then_some(Code::Overloaded))
 }
 
 /// Every series that there is from the start.
 #[must_use]
 pub fn metric_series() -> MetricSeries {
     use Code::{
-        InternalError, InvalidRequest, LimitsUnavailable, MethodNotAllowed, NotFound, NotReady, NothingGranted,
-        OriginRefused, Overloaded, RateLimited, SessionExpired, SessionExpiring, SessionInvalid,
-        SessionKeysUnavailable, SessionMissing, SessionRevoked,
+        InvalidRequest, LimitsUnavailable, NotFound, NotReady, NothingGranted, RateLimited, SessionExpired,
+        SessionExpiring, SessionInvalid, SessionKeysUnavailable, SessionMissing, SessionRevoked,
     };
-    let with = |codes: &[Code]| {
-        let own = codes.iter().map(|code| (code.row().status, code.as_str()));
-        // Whatever the route: an answer, one to a preflight, a method that it does not have, a guard's, a bug's.
-        let any = [OriginRefused, MethodNotAllowed, InternalError].map(|code| (code.row().status, code.as_str()));
-        own.chain(any).chain([(200, ""), (204, "")]).collect::<BTreeSet<_>>().into_iter().collect()
+    let of = |route: &'static str, codes: &[Code]| {
+        let problems = codes.iter().copied().chain(of_any_method(route));
+        let problems = problems.map(|code| (code.row().status, code.as_str()));
+        // An answer, and one to a preflight.
+        let all: BTreeSet<_> = problems.chain([(200, ""), (204, "")]).collect();
+        (route, all.into_iter().collect())
     };
     let of_chat_token: Vec<_> = Code::ALL.into_iter().filter(|code| ![NotFound, NotReady].contains(code)).collect();
     let of_grants = [
@@ -89,17 +97,16 @@ pub fn metric_series() -> MetricSeries {
         InvalidRequest,
         RateLimited,
         LimitsUnavailable,
-        Overloaded,
         SessionKeysUnavailable,
     ];
     let series = vec![
-        (CHAT_TOKEN, with(&of_chat_token)),
-        (GRANTS, with(&of_grants)),
-        (LIVE, with(&[])),
-        (READY, with(&[NotReady])),
-        (PROBLEMS, with(&[Overloaded])),
-        (OPENAPI, with(&[Overloaded])),
-        (OTHER, with(&[NotFound, Overloaded])),
+        of(CHAT_TOKEN, &of_chat_token),
+        of(GRANTS, &of_grants),
+        of(LIVE, &[]),
+        of(READY, &[NotReady]),
+        of(PROBLEMS, &[]),
+        of(OPENAPI, &[]),
+        of(OTHER, &[NotFound]),
     ];
     MetricSeries {
         requests: series,

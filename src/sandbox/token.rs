@@ -73,9 +73,7 @@ impl Mint {
         let (header, payload) = signed.split_once('.')?;
         Some(json!({"header": decode(header)?, "payload": decode(payload)?}))
     }
-}
 
-impl Mint {
     /// What a token that was signed here says.
     pub(super) fn claims(&self, token: &str) -> Option<Claims> {
         serde_json::from_value(self.decode(token)?.get_mut("payload")?.take()).ok()
