@@ -156,11 +156,13 @@ impl Connection {
     }
 }
 
-/// Clients that send a byte of their request's head each second, for ever, and come again when they are thrown out.
-pub(crate) fn slow_clients(address: SocketAddr, count: usize) -> tokio::task::JoinSet<()> {
+/// Clients that send a byte of their request's head each second, for ever, and come again when they are thrown out. They begin within
+/// a second, one after another: in step they would stop this process, whose clock measures the others.
+pub(crate) fn slow_clients(address: SocketAddr, count: u32) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..count {
+    for client in 0..count {
         tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_secs(1) * client / count).await;
             loop {
                 let Ok(mut stream) = TcpStream::connect(address).await else { continue };
                 let _ = stream.write_all(b"POST /chat-token HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await;

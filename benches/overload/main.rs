@@ -1,5 +1,6 @@
 //! What becomes of the requests that one core can answer when more come than it can: the real binary on a core of its own, the sandbox
-//! and an open loop of clients on another. `cargo bench --bench overload -- --seconds 10`; the tables are in docs/performance.md.
+//! and an open loop of clients on another. `cargo bench --bench overload -- --seconds 10`; with `--upstream-ms 20` `SignalWire` takes 20 ms;
+//! the tables are in docs/performance.md.
 
 #![expect(clippy::print_stdout, clippy::panic, clippy::unwrap_used, reason = "a benchmark prints, and may fail loudly")]
 
@@ -10,6 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::serve::ListenerExt as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::json;
@@ -36,17 +40,26 @@ state = { name = "{name}" }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let (seconds, algorithm) = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["--seconds", seconds] => (seconds.parse().unwrap(), Algorithm::HS256),
-        ["--seconds", seconds, "--es256"] => (seconds.parse().unwrap(), Algorithm::ES256),
-        _ => {
-            println!("overload: not run; it takes minutes: cargo bench --bench overload -- --seconds 10 [--es256]");
-            return;
+    let (mut seconds, mut algorithm, mut upstream) = (None, Algorithm::HS256, Duration::ZERO);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let mut number = || rest.next().unwrap().parse().unwrap();
+        match argument.as_str() {
+            "--seconds" => seconds = Some(number()),
+            "--upstream-ms" => upstream = Duration::from_millis(number()),
+            "--es256" => algorithm = Algorithm::ES256,
+            unknown => panic!("{unknown}?"),
         }
+    }
+    let Some(seconds) = seconds else {
+        println!(
+            "overload: not run; it takes minutes: cargo bench --bench overload -- --seconds 10 [--upstream-ms 20] [--es256]"
+        );
+        return;
     };
     pin("-cp", "1", &std::process::id().to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(measure(algorithm, seconds));
+    runtime.block_on(measure(algorithm, upstream, seconds));
 }
 
 /// `taskset` for this process: threads that come after inherit it.
@@ -55,17 +68,26 @@ fn pin(option: &str, core: &str, process: &str) {
     assert!(status.is_ok_and(|status| status.success()), "needs taskset (util-linux) and two cores");
 }
 
-async fn measure(algorithm: Algorithm, seconds: u64) {
+async fn measure(algorithm: Algorithm, takes: Duration, seconds: u64) {
     let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
     let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", upstream.local_addr().unwrap());
-    tokio::spawn(async move { drop(sandbox.serve(upstream, std::future::pending()).await) });
+    let late = move |request: Request, next: Next| async move {
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        next.run(request).await
+    };
+    let signalwire = sandbox.router().layer(middleware::from_fn(late));
+    let upstream = upstream.tap_io(|stream| drop(stream.set_nodelay(true)));
+    tokio::spawn(async move { drop(axum::serve(upstream, signalwire).await) });
 
     let (key, file, sign) = keys(algorithm);
     let service = Service::start(&space, &key, &file);
     let requests = Arc::new(requests(algorithm, &sign));
     println!(
-        "{algorithm:?}, {MEMBERS} members; {seconds} s a row; one core for usher, one for the sandbox and the clients\n"
+        "{algorithm:?}, {MEMBERS} members, SignalWire takes {takes:?}; {seconds} s a row; one core for usher, one for the sandbox and the \
+         clients\n"
     );
     let row = async |name: &str, pace: Pace, base: Option<f64>| -> Row {
         let before = (service.cpu(), cpu(std::process::id()));

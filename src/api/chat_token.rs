@@ -99,7 +99,12 @@ async fn mint_and_audit(
     let Granted { grant, admitted, limited_by, refused } = granted;
     let metrics = &app.status().metrics;
     let (sent, begun) = (clock::now(), Instant::now());
-    let count = |call: Call| metrics.upstream_ended(call.failed.unwrap_or(MINTED), call.took);
+    let count = |call: Call| {
+        metrics.upstream_ended(call.failed.unwrap_or(MINTED), call.took);
+        if call.failed.is_none() {
+            app.shedding().called(call.took);
+        }
+    };
     let minted = tokio::select! {
         // A token that has come is not thrown away.
         biased;

@@ -4,18 +4,31 @@
 //! What is looked at is a *turn*: how long it takes until everything that is ready to run has run once. A request is answered within a
 //! few of them (read, sent on, its token received, answered), so turns that stay long are latency for everybody. While they do, only so
 //! many requests are let in each turn as make it as long as it may be, and what else comes is refused at once. As with `CoDel`
-//! (RFC 8289 §3.2), what counts is that the delay stays, and for how long; a burst is none of it.
+//! (RFC 8289 §3.2), what counts is that the delay stays, and for how long; a burst is none of it; and how much of it may be depends on
+//! how long the way is: who waits for `SignalWire` anyway does not feel what is short beside that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a turn may be. The RFC has 5 ms for a queue that is met once (§4.2); a request here meets about five turns.
-const TARGET: Duration = Duration::from_millis(2);
+/// How long a turn may be where `SignalWire` takes no time, and at most. The RFC has 5 ms for a queue that is met once (§4.2); a request
+/// here meets about five turns.
+const LEAST_TARGET: Duration = Duration::from_millis(2);
+const MOST_TARGET: Duration = Duration::from_millis(20);
+/// Which part of the shortest call to `SignalWire` a turn may take. What is measured of a call has two turns in it, so that it must be less
+/// than a half, or longer turns would allow for longer ones.
+const PART: f64 = 0.3;
+/// How often it is looked at how long calls take.
+const WINDOW: Duration = Duration::from_millis(100);
 /// Longer turns for less than this are a burst and no overload, and it is over when there was none for as long.
 const BURST: Duration = Duration::from_millis(150);
+/// What is a burst so soon after an overload: that it begins again is likelier.
+const NEXT_BURST: Duration = Duration::from_millis(30);
+const SOON: Duration = Duration::from_secs(2);
 /// While so few are being answered nobody is refused, however long turns are: it is a neighbour that takes the time, or the
 /// requests are dear, and a refusal would help nobody.
-const FEW: u32 = 16;
+const FEW: usize = 64;
+/// So many are let in each turn, however long it is.
+const LEAST_BUDGET: f64 = 16.0;
 /// How often turns are looked at while all is well, and while it is not but they are short. Long ones are looked at one by one.
 const CALM: Duration = Duration::from_millis(15);
 const ALERT: Duration = Duration::from_millis(1);
@@ -34,36 +47,60 @@ pub struct Shedding {
     refused: AtomicU64,
     /// The last turn in microseconds.
     turn: AtomicU64,
+    /// The shortest call to `SignalWire` of this window in microseconds.
+    shortest_call: AtomicU64,
     /// The share that was refused in the last second, as the bits of a double.
     ratio: AtomicU64,
 }
 
 impl Default for Shedding {
     fn default() -> Self {
-        Self { budget: u64::MAX.into(), come: 0.into(), refused: 0.into(), turn: 0.into(), ratio: 0.into() }
+        Self {
+            budget: u64::MAX.into(),
+            come: 0.into(),
+            refused: 0.into(),
+            turn: 0.into(),
+            shortest_call: u64::MAX.into(),
+            ratio: 0.into(),
+        }
     }
 }
 
 /// What follows from one turn after another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Controller {
+    /// How long a turn may be.
+    target: Duration,
     /// How many are let in at once; none where all are.
     budget: Option<f64>,
     /// For how long turns have been long, up to a burst.
     long: Duration,
     /// For how long they have been short since, with nobody refused.
     short: Duration,
+    /// For how long all have been let in.
+    calm: Duration,
+}
+
+impl Default for Controller {
+    fn default() -> Self {
+        Self { target: LEAST_TARGET, budget: None, long: Duration::ZERO, short: Duration::ZERO, calm: SOON }
+    }
 }
 
 impl Shedding {
     /// Whether this request is refused, as one of so many that are being answered.
     pub(super) fn sheds(&self, in_flight: usize) -> bool {
         let come = self.come.fetch_add(1, Ordering::Relaxed);
-        let sheds = come >= self.budget.load(Ordering::Relaxed) && in_flight > FEW as usize;
+        let sheds = come >= self.budget.load(Ordering::Relaxed) && in_flight > FEW;
         if sheds {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         sheds
+    }
+
+    /// A call to `SignalWire` brought a token, and took so long.
+    pub(super) fn called(&self, took: Duration) {
+        self.shortest_call.fetch_min(micros(took), Ordering::Relaxed);
     }
 
     /// The share of requests that was refused in the last second, from 0 to 1.
@@ -82,13 +119,13 @@ impl Shedding {
     pub async fn watch(&self) {
         let mut controller = Controller::default();
         let (mut told, mut all, mut refused) = (Instant::now(), 0, 0);
-        let mut look = Instant::now();
+        let (mut look, mut window) = (told, told);
         loop {
             if controller.budget.is_none() {
                 tokio::time::sleep(CALM).await;
                 // What one turn brings is wanted, not all that came meanwhile.
                 all += self.come.swap(0, Ordering::Relaxed);
-            } else if self.delay() < TARGET / 2 {
+            } else if self.delay() < controller.target / 2 {
                 tokio::time::sleep(ALERT).await;
             }
             // Not how late a sleep is: the runtime's timers are no finer than a millisecond.
@@ -99,9 +136,16 @@ impl Shedding {
             controller.turned(turn, look.elapsed(), number(come.saturating_sub(not)), not > 0);
             look = Instant::now();
             self.budget.store(controller.admits(), Ordering::Relaxed);
-            self.turn.store(u64::try_from(turn.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.turn.store(micros(turn), Ordering::Relaxed);
             (all, refused) = (all + come, refused + not);
-            if told.elapsed() >= TELL {
+            if look - window >= WINDOW {
+                window = look;
+                let shortest = self.shortest_call.swap(u64::MAX, Ordering::Relaxed);
+                if shortest < u64::MAX {
+                    controller.calls_take(Duration::from_micros(shortest));
+                }
+            }
+            if look - told >= TELL {
                 self.tell(all, refused);
                 (told, all, refused) = (look, 0, 0);
             }
@@ -120,30 +164,42 @@ impl Shedding {
     }
 }
 
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
 fn number(count: u64) -> f64 {
     count as f64
 }
 
 impl Controller {
+    /// The shortest call to `SignalWire` of late took so long.
+    fn calls_take(&mut self, shortest: Duration) {
+        self.target = shortest.mul_f64(PART).clamp(LEAST_TARGET, MOST_TARGET);
+    }
+
     /// A turn took so long, and the look before was that long ago; so many were let in since, and others were not.
     fn turned(&mut self, turn: Duration, since: Duration, admitted: f64, has_refused: bool) {
-        if turn > TARGET {
+        if turn > self.target {
             (self.long, self.short) = ((self.long + since).min(BURST), Duration::ZERO);
-        } else if turn < TARGET / 2 && !has_refused {
+        } else if turn < self.target / 2 && !has_refused {
             self.short += since;
             if self.budget.is_none() || self.short >= BURST {
-                *self = Self::default();
+                *self = Self { target: self.target, calm: self.calm, ..Self::default() };
             }
         }
-        if self.long < BURST {
+        let burst = if self.calm < SOON { NEXT_BURST } else { BURST };
+        if self.budget.is_none() && self.long < burst {
+            self.calm = (self.calm + since).min(SOON);
             return;
         }
+        self.calm = Duration::ZERO;
         let budget = self.budget.unwrap_or(admitted);
-        if turn > TARGET {
+        if turn > self.target {
             // By the root, as half of a turn's work is what earlier ones have let in.
-            let less = budget * (TARGET.as_secs_f64() / turn.as_secs_f64()).sqrt();
-            self.budget = Some(less.max(FEW.into()));
+            let less = budget * (self.target.as_secs_f64() / turn.as_secs_f64()).sqrt();
+            self.budget = Some(less.max(LEAST_BUDGET));
         } else if has_refused {
             self.budget = Some(budget * GROWTH);
         }
@@ -157,7 +213,7 @@ impl Controller {
 
 #[cfg(test)]
 mod tests {
-    use super::{BURST, Controller, FEW, TARGET};
+    use super::{BURST, Controller, LEAST_BUDGET, LEAST_TARGET, MOST_TARGET, NEXT_BURST, SOON};
     use std::time::Duration;
 
     /// A process for which an answer takes 75 µs, part of it a turn later, and a refusal 20 µs.
@@ -204,7 +260,7 @@ mod tests {
         for (rate, best) in [(16_000.0, 12_363.0), (27_000.0, 8_363.0), (30_000.0, 7_272.0)] {
             let (answered, longest) = Process::default().run(5.0, rate);
             assert!(answered > best * 0.95, "{answered} of {rate}");
-            assert!(longest < 2.0 * TARGET.as_secs_f64(), "{longest} at {rate}");
+            assert!(longest < 2.0 * LEAST_TARGET.as_secs_f64(), "{longest} at {rate}");
         }
     }
 
@@ -234,11 +290,65 @@ mod tests {
     }
 
     #[test]
+    fn soon_after_an_overload_a_short_burst_is_the_next() {
+        let long = Duration::from_millis(10);
+        let until_it_begins = |controller: &mut Controller| {
+            let mut waited = Duration::ZERO;
+            while controller.budget.is_none() {
+                controller.turned(long, long, 500.0, false);
+                waited += long;
+            }
+            waited
+        };
+        let ease = |controller: &mut Controller, lasts: Duration| {
+            for _ in 0..lasts.as_millis() {
+                controller.turned(Duration::ZERO, Duration::from_millis(1), 1.0, false);
+            }
+            assert!(controller.budget.is_none());
+        };
+        let mut controller = Controller::default();
+        assert_eq!(until_it_begins(&mut controller), BURST);
+        ease(&mut controller, BURST + Duration::from_millis(1));
+        assert_eq!(until_it_begins(&mut controller), NEXT_BURST);
+        ease(&mut controller, BURST + SOON);
+        assert_eq!(until_it_begins(&mut controller), BURST);
+    }
+
+    #[test]
+    fn turns_may_be_longer_where_calls_take_long() {
+        let mut controller = Controller::default();
+        for (call, target) in [(0, 2_000), (1_000, 2_000), (20_000, 6_000), (50_000, 15_000), (5_000_000, 20_000)] {
+            controller.calls_take(Duration::from_micros(call));
+            assert_eq!(controller.target, Duration::from_micros(target), "{call}");
+        }
+        controller.calls_take(Duration::from_millis(50));
+        for _ in 0..1_000 {
+            controller.turned(Duration::from_millis(14), Duration::from_millis(14), 500.0, false);
+            assert_eq!(controller.budget, None);
+        }
+        assert!(controller.target < MOST_TARGET);
+    }
+
+    #[test]
+    fn longer_turns_do_not_allow_for_longer_ones() {
+        let mut controller = Controller::default();
+        let call = Duration::from_millis(20);
+        for _ in 0..100 {
+            controller.calls_take(call + 2 * controller.target);
+        }
+        assert!(controller.target < Duration::from_millis(16), "{:?}", controller.target);
+        for _ in 0..100 {
+            controller.calls_take(2 * controller.target);
+        }
+        assert_eq!(controller.target, LEAST_TARGET);
+    }
+
+    #[test]
     fn a_few_are_always_let_in() {
         let mut controller = Controller::default();
         for _ in 0..1_000 {
             controller.turned(Duration::from_secs(1), Duration::from_secs(1), 1_000.0, false);
-            assert!(controller.budget.is_none_or(|budget| budget >= FEW.into()));
+            assert!(controller.budget.is_none_or(|budget| budget >= LEAST_BUDGET));
         }
     }
 }

@@ -107,10 +107,17 @@ export class Dev {
   }
 }
 
-/** Serves files of this folder, and for every other path an empty page, on a loopback port of its own. */
-export async function pages(cleanup) {
+/**
+ * Serves the SDKs and what `texts` has by path, and for every other path an empty page, on a loopback port of its own.
+ */
+export async function pages(cleanup, texts = {}) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
+    if (texts[pathname]) {
+      response.setHeader("Content-Type", pathname.endsWith(".js") ? "text/javascript" : "text/html; charset=utf-8");
+      response.end(texts[pathname]);
+      return;
+    }
     const sdk = Object.values(SDKS).find((folder) => pathname === `/${folder}.js`);
     if (sdk) {
       response.setHeader("Content-Type", "text/javascript");

@@ -87,7 +87,7 @@ impl Pass {
 
     fn has_instead(&self, channel: &str) -> &'static str {
         match self.channels.get(channel) {
-            None => "a channel that is not in the token",
+            None => "not in the token: a channel that a wildcard grants must be asked for by name",
             Some(Access { read: true, .. }) => "it has read alone",
             Some(Access { write: true, .. }) => "it has write alone",
             Some(_) => "it has neither read nor write",

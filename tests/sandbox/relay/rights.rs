@@ -31,7 +31,7 @@ async fn each_request_takes_its_right_and_says_what_is_missing() {
             }
             let word = if right == "r" { "the right to read" } else { "the right to write" };
             let instead = match channel {
-                "unknown" => "(a channel that is not in the token)",
+                "unknown" => "(not in the token: a channel that a wildcard grants must be asked for by name)",
                 "-" => "(it has neither read nor write)",
                 "w" => "(it has write alone)",
                 _ => "(it has read alone)",
