@@ -103,12 +103,18 @@ async fn measure(algorithm: Algorithm, takes: Duration, seconds: u64) {
         "| load | asked/s | 200/s | of the peak | 503/s | other/s | 200: p50 | p99 | 503: p99 | usher's core | the other |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
-    let closed = row("64 clients, one request after another", Pace::Closed(64), None).await.good;
+    // Enough that all of the core could be at work while SignalWire takes its time.
+    let clients = 64 + 8 * usize::try_from(takes.as_millis()).unwrap();
+    let closed = row(&format!("{clients} clients, one request after another"), Pace::Closed(clients), None).await.good;
     // With so many connections a request costs more: the peak is the most that is answered of what they send.
     let mut peak: f64 = 0.0;
-    for part in [0.6, 0.7, 0.8] {
+    for part in [0.6, 0.7, 0.8, 0.9, 1.0, 1.1] {
         let name = format!("{part} of that, over {CONNECTIONS} connections");
-        peak = peak.max(row(&name, Pace::Open(part * closed, CONNECTIONS), None).await.good);
+        let tried = row(&name, Pace::Open(part * closed, CONNECTIONS), None).await;
+        peak = peak.max(tried.good);
+        if tried.core > 0.97 {
+            break;
+        }
     }
     let half = row("0.5 ×", Pace::Open(0.5 * peak, CONNECTIONS), Some(peak)).await;
     row("1 ×: the peak", Pace::Open(peak, CONNECTIONS), Some(peak)).await;
