@@ -125,9 +125,10 @@ async fn measure(algorithm: Algorithm, takes: Duration, seconds: u64) {
     let beside = row("0.5 ×, beside 1,000 slow clients", Pace::Open(0.5 * peak, CONNECTIONS), Some(peak)).await;
     drop(slow);
 
-    // By the time that the core was at work, and so whatever else the machine does.
-    let answer = half.core / half.good;
-    let refusal = (double.core - double.good * answer) / double.refused;
+    // By the time that the core was at work, and so whatever else the machine does: two overloads, two unknowns.
+    let refusal =
+        (over.good * double.core - double.good * over.core) / (over.good * double.refused - double.good * over.refused);
+    let answer = (double.core - double.refused * refusal) / double.good;
     let leaves = (double.core - (double.good + double.refused) * refusal) / (answer - refusal) / peak;
     println!(
         "\na 200 costs {:.0} µs, a 503 {:.0} µs: at 2 × that leaves {:.0} % of the peak",

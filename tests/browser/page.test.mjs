@@ -132,10 +132,13 @@ for (const width of [1280, 360]) {
           await page.type(`${person(2)} [data-is=text]`, "how can I help?");
           await page.click(`${person(2)} [data-is=send]`);
           await says(page, `${person(1)} [data-is=list]`, /bob is here\.[^]*bob [^]*how can I help\?/);
+          for (const number of [1, 2]) await says(page, `${person(number)} [data-is=here]`, /^Here: alice, bob\.$/);
           assert.equal(await page.$("#people img"), null);
           await accessible(page, "with a chat");
           await page.click(`${person(2)} [data-is=enter]`);
           await says(page, `${person(1)} [data-is=list]`, /bob is gone\./);
+          await says(page, `${person(1)} [data-is=here]`, /^Here: alice\.$/);
+          await says(page, `${person(2)} [data-is=here]`, /^$/);
           await page.click(`${person(1)} [data-is=enter]`);
         }));
     });

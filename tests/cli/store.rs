@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Load, Place, Serving};
 use crate::support::keys::session;
+use crate::support::service::{POLICY, read};
 
 const PASSWORD: &str = "a-password-of-the-store";
 
@@ -224,6 +225,42 @@ async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
     redis.signal("CONT");
     serving.running.wait_for(|_, stderr| stderr.contains("the store answers again"));
     assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "alice").await.0), (200, 429), "it counts on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn frozen_nobody_waits_for_it_where_the_settings_say_refuse() {
+    let redis = Redis::start();
+    let (_place, serving) = replica(&redis.url(), &[("USHER__LIMITS__ON_STORE_FAILURE", "refuse")]).await;
+    assert_eq!(ask(&serving, "alice").await.0, 200);
+    redis.signal("STOP");
+    let begun = Instant::now();
+    for member in ["alice", "bob", "carol", "dave"] {
+        let (status, answer) = ask(&serving, member).await;
+        assert_eq!((status, answer["code"].as_str()), (503, Some("limits_unavailable")), "{answer}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    redis.signal("CONT");
+    until(&serving, "alice", 200, Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn while_it_is_away_guests_are_counted_here_or_refused_and_no_session_stays_a_401() {
+    let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 2}");
+    let statuses = async |on_failure: &str| {
+        let place = Place::with_policy();
+        place.write("config/policy.toml", format!("{POLICY}[guest]\nrole = \"customer\"\n"));
+        let store = ("USHER__LIMITS__STORE", "redis://127.0.0.1:9");
+        let serving = Serving::with(&place, &[store, rate, ("USHER__LIMITS__ON_STORE_FAILURE", on_failure)]).await;
+        let guest =
+            async || read(serving.client.post(format!("{}/chat-token", serving.url)).send().await.unwrap()).await;
+        let mut statuses = vec![guest().await.0, guest().await.0, guest().await.0];
+        statuses.push(serving.ask_as("no-session", &json!({})).await.0);
+        statuses
+    };
+    assert_eq!(statuses("local").await, [200, 200, 429, 429]);
+    assert_eq!(statuses("refuse").await, [503, 503, 503, 401]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ const LIMITED_BY = { request: "the request", default: "the default", policy: "th
 /** What was asked and answered: `{ session, ask, answer, explanation, words }`. */
 export function show({ session, ask, answer, explanation, words }) {
   verdict(answer, explanation);
-  find("#why").hidden = false;
+  for (const part of ["#why", "#wire"]) find(part).hidden = false;
   find("#mapping").replaceChildren(...mapping(explanation));
   find("#rights").replaceChildren(...rights(explanation, words));
   find("#patterns").replaceChildren(...patterns(explanation.patterns));
@@ -31,8 +31,7 @@ export function show({ session, ask, answer, explanation, words }) {
 /** There is no answer, and this is why. */
 export function fail(message) {
   say("no", message);
-  find("#why").hidden = true;
-  for (const id of ["curl", "body", "token", "session", "upstream"]) find(`#${id}`).textContent = "–";
+  for (const part of ["#why", "#wire"]) find(part).hidden = true;
 }
 
 export function say(kind, ...words) {

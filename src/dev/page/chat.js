@@ -100,6 +100,15 @@ export class Person {
     const { messages } = await this.#relay.call("chat.messages.get", { channel });
     messages.reverse().forEach((message) => this.#message(message));
     await this.#relay.call("chat.subscribe", { channels: [{ name: channel }], events: EVENTS });
+    await this.#look();
+  }
+
+  /** Who is there now. */
+  async #look() {
+    const relay = this.#relay;
+    const { members } = await relay.call("chat.members.get", { channel: this.#channel });
+    const here = members.map(({ id }) => id).sort().join(", ");
+    if (relay === this.#relay) this.#parts.here.textContent = `Here: ${here}.`;
   }
 
   async #renew() {
@@ -118,8 +127,9 @@ export class Person {
   }
 
   #leave(why) {
-    const { name, role, text, send, enter, renew } = this.#parts;
+    const { name, role, text, send, enter, renew, here } = this.#parts;
     clearTimeout(this.#renewal);
+    here.textContent = "";
     this.#relay?.close();
     this.#relay = null;
     this.#member = undefined;
@@ -142,6 +152,7 @@ export class Person {
     if (kind === "chat.channel.message") this.#message(message);
     if (kind === "chat.member.joined") this.#tell("quiet", `${member.id} is here.`);
     if (kind === "chat.member.left") this.#tell("quiet", `${member.id} is gone.`);
+    if (kind === "chat.member.joined" || kind === "chat.member.left") this.#look().catch(({ message }) => this.#relay && this.#tell("no", message));
   }
 
   #message({ content, member, published_at: at }) {

@@ -105,7 +105,7 @@ function showRoles(names) {
 }
 
 function showPolicy({ policy, is_file }) {
-  const how = is_file ? "Edit the file, and what is asked here is asked again." : "Start with --policy FILE to try your own.";
+  const how = is_file ? "Edit the file: what is asked here is asked again by itself." : "Start with --policy FILE to try your own.";
   const error = policy.last_error;
   const status = find("#policy p");
   const sha = element("span", { class: "quiet", title: policy.sha256 }, `sha256 ${policy.sha256.slice(0, 8)}`);
