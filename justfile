@@ -31,8 +31,8 @@ oidc:
     cd tests/oidc && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored oidc::
 
-# The unmodified SDKs in Chromium, against `usher dev` (needs chromium, Node.js 18 or later, and npm)
-browser:
+# The unmodified SDKs in Chromium, against `usher dev` (needs chromium, Node.js 20 or later, and npm)
+browser: recipes
     cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts
     cargo test --test usher -- --ignored browser::
 
@@ -47,6 +47,10 @@ openapi:
 # The tests of the shared store (needs redis-server)
 redis:
     cargo test --test usher -- --ignored cli::store::
+
+# How many instructions the parts of a request take, held against benches/instructions/figures (needs valgrind; `-- --write` to write them anew)
+instructions *options:
+    cargo bench --bench instructions {{options}}
 
 # Bad days at random for so many minutes, and whether anything was wrong (with redis-server, where there is one)
 soak minutes="10":

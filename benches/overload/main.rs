@@ -5,38 +5,24 @@
 #![expect(clippy::print_stdout, clippy::panic, clippy::unwrap_used, reason = "a benchmark prints, and may fail loudly")]
 
 mod generator;
+#[path = "../support/service.rs"]
+mod service;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::serve::ListenerExt as _;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
-use serde_json::json;
+use jsonwebtoken::Algorithm;
 use usher::sandbox::Sandbox;
 
 use self::generator::{Outcome, Pace};
+use self::service::{API_TOKEN, Keys, PROJECT, Service};
 
-const PROJECT: &str = "11111111-2222-3333-4444-555555555555";
-const API_TOKEN: &str = "PT-of-the-benchmark";
-const SECRET: &str = "thirty-two bytes of a shared secret, or a few more";
-/// In the service's working directory.
-const PUBLIC_KEY: &str = "public.pem";
 const CONNECTIONS: usize = 1_000;
 const MEMBERS: usize = 20_000;
-
-const POLICY: &str = r#"
-version = 1
-[member]
-state = { name = "{name}" }
-[roles.customer.channels]
-"announcements" = ["read"]
-"support:{sub}" = ["read", "write"]
-"#;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -82,20 +68,20 @@ async fn measure(algorithm: Algorithm, takes: Duration, seconds: u64) {
     let upstream = upstream.tap_io(|stream| drop(stream.set_nodelay(true)));
     tokio::spawn(async move { drop(axum::serve(upstream, signalwire).await) });
 
-    let (key, file, sign) = keys(algorithm);
-    let service = Service::start(&space, &key, &file);
-    let requests = Arc::new(requests(algorithm, &sign));
+    let keys = Keys::new(algorithm);
+    let mut service = Service::start(&["taskset", "-c", "0"], &space, &keys);
+    let requests = Arc::new(requests(keys.tokens(MEMBERS)));
     println!(
         "{algorithm:?}, {MEMBERS} members, SignalWire takes {takes:?}; {seconds} s a row; one core for usher, one for the sandbox and the \
          clients\n"
     );
     let row = async |name: &str, pace: Pace, base: Option<f64>| -> Row {
-        let before = (service.cpu(), cpu(std::process::id()));
+        let before = (cpu(service.process.id()), cpu(std::process::id()));
         let started = std::time::Instant::now();
         let outcome = generator::run(service.address, Arc::clone(&requests), pace, seconds).await;
         let wall = started.elapsed().as_secs_f64();
         let own = (cpu(std::process::id()) - before.1) / wall;
-        let row = Row::new(&outcome, (service.cpu() - before.0) / wall);
+        let row = Row::new(&outcome, (cpu(service.process.id()) - before.0) / wall);
         row.print(name, base, own);
         row
     };
@@ -147,6 +133,7 @@ async fn measure(algorithm: Algorithm, takes: Duration, seconds: u64) {
         ratio(beside.p50, half.p50),
         ratio(beside.p99, half.p99)
     );
+    service.stop();
 }
 
 /// What is kept of a run.
@@ -191,86 +178,10 @@ impl Row {
     }
 }
 
-/// An issuer's key as a setting, the file that it names, and what signs for it.
-fn keys(algorithm: Algorithm) -> (String, String, EncodingKey) {
-    if algorithm == Algorithm::HS256 {
-        return (format!("secret = {SECRET:?}"), String::new(), EncodingKey::from_secret(SECRET.as_bytes()));
-    }
-    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-    let key = format!("public_key_file = {PUBLIC_KEY:?}");
-    (key, pair.public_key_pem(), EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap())
-}
-
-/// A request for each of so many members.
-fn requests(algorithm: Algorithm, key: &EncodingKey) -> Vec<Vec<u8>> {
-    let now = usher::ops::clock::now().seconds();
-    let request = |member: usize| {
-        let claims = json!({
-            "iss": "https://login.example.com/", "aud": "api", "sub": format!("member-{member}"), "iat": now,
-            "exp": now + 7_200, "roles": ["customer"], "name": "A Customer", "email": "customer@example.com",
-        });
-        let token = jsonwebtoken::encode(&Header::new(algorithm), &claims, key).unwrap();
-        let head = "POST /chat-token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nAuthorization: Bearer ";
-        format!("{head}{token}\r\n\r\n").into_bytes()
-    };
-    (0..MEMBERS).map(request).collect()
-}
-
-/// `usher serve`, on the first core.
-struct Service {
-    process: Child,
-    address: SocketAddr,
-    _directory: tempfile::TempDir,
-}
-
-impl Service {
-    fn start(space: &str, key: &str, public_key: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("policy.toml"), POLICY).unwrap();
-        std::fs::write(directory.path().join(PUBLIC_KEY), public_key).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let issuer =
-            format!("[{{name = \"app\", issuer = \"https://login.example.com/\", audiences = [\"api\"], {key}}}]");
-        let limit = "{rate = \"1000000/s\", burst = 1000000}";
-        let process = Command::new("taskset")
-            .args(["-c", "0", env!("CARGO_BIN_EXE_usher"), "serve"])
-            .current_dir(directory.path())
-            .envs([
-                ("SIGNALWIRE_SPACE", space),
-                ("SIGNALWIRE_PROJECT_ID", PROJECT),
-                ("SIGNALWIRE_API_TOKEN", API_TOKEN),
-                ("USHER__POLICY__FILE", "policy.toml"),
-                ("USHER__SESSION__ISSUERS", &issuer),
-                ("USHER__SERVER__LISTEN", &address.to_string()),
-                ("USHER__OPS__LISTEN", "127.0.0.1:0"),
-                // On, and never reached.
-                ("USHER__LIMITS__PER_MEMBER", limit),
-                ("USHER__LIMITS__PER_ADDRESS", limit),
-            ])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let process = process.unwrap();
-        let service = Self { process, address, _directory: directory };
-        for _ in 0..100 {
-            if TcpStream::connect(address).is_ok() {
-                return service;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("usher does not start");
-    }
-
-    fn cpu(&self) -> f64 {
-        cpu(self.process.id())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// A request with each token.
+fn requests(tokens: Vec<String>) -> Vec<Vec<u8>> {
+    let head = "POST /chat-token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nAuthorization: Bearer ";
+    tokens.into_iter().map(|token| format!("{head}{token}\r\n\r\n").into_bytes()).collect()
 }
 
 /// How long a process had a core until now, in seconds.

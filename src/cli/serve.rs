@@ -94,8 +94,17 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
         tracing::info!(path = policy_file.name(), sha256 = app.policy().sha256(), "policy in force");
         let scheme = if tls.is_some() { "https" } else { "http" };
         tracing::info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
-        let service =
-            Service { app, more: Routes::new(), listener, tls, guard: None, ops, policy: Some(policy_file), lifetime };
+        let service = Service {
+            app,
+            more: Routes::new(),
+            listener,
+            tls,
+            guard: None,
+            ops,
+            ops_guard: None,
+            policy: Some(policy_file),
+            lifetime,
+        };
         let ended = service.run(signals).await;
         // Whoever sends a second signal does not want to wait.
         if let Some(traces) = traces.filter(|_| ended != Err(CutOff::SecondSignal)) {

@@ -177,6 +177,8 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
         tls: None,
         guard: (!is_remote).then_some(guard as Guard),
         ops: Some(ops),
+        // On loopback always.
+        ops_guard: Some(guard),
         policy: policy_file,
         lifetime: Lifetime::default(),
     };

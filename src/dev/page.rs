@@ -38,7 +38,7 @@ const FILES: [(&str, &str, &str); 9] = [
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 /// The largest body that is read, in bytes: a session of 16 KiB and what is asked for.
 const MAX_BODY: usize = 64 * 1024;
-/// How long a session lasts where nothing else is wanted, and the longest, in seconds.
+/// How long a session lasts where nothing else is wanted, and the longest where no claim says otherwise, in seconds.
 const USUAL_LIFE: i64 = 3_600;
 const LONGEST_LIFE: i64 = 30 * 86_400;
 
@@ -55,8 +55,11 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn new(app: App, issuer: DevIssuer, sandbox: &Url, is_file: bool) -> Result<Self, InvalidHeaderValue> {
         let relay = sandbox.as_str().trim_end_matches('/').replacen("http://", "ws://", 1);
+        // A Content-Security-Policy cannot name an IPv6 address (CSP 3 §2.3.1).
+        let is_nameable = !matches!(sandbox.host(), Some(url::Host::Ipv6(_)));
+        let source = if is_nameable { relay.as_str() } else { "ws:" };
         let content_security_policy = HeaderValue::try_from(format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {relay}; base-uri 'none'; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {source}; base-uri 'none'; \
              form-action 'none'; frame-ancestors 'none'"
         ))?;
         Ok(Self { app, issuer, relay, is_file, content_security_policy })
@@ -78,7 +81,8 @@ impl Page {
     }
 }
 
-/// INVARIANT: no page of elsewhere is given a session, even one whose browser asks nobody before it posts.
+/// INVARIANT: no page of elsewhere is given a session, even one whose browser asks nobody before it posts. With `--allow-remote` only
+/// by its own word: a name that leads here (DNS rebinding) is not told from one that was given to this machine.
 async fn refuse_other_origins(request: Request, next: Next) -> Response {
     if is_from_here(request.headers()) {
         next.run(request).await

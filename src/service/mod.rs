@@ -68,6 +68,8 @@ pub struct Service {
     pub guard: Option<Guard>,
     /// Where the operator asks, if anywhere.
     pub ops: Option<TcpListener>,
+    /// What looks at each of the operator's requests first, if anything does.
+    pub ops_guard: Option<Guard>,
     /// The policy's file, where there is one.
     pub policy: Option<PolicyFile>,
     /// How it runs and stops.
@@ -149,7 +151,7 @@ impl Service {
     /// # Errors
     /// Where requests were cut off.
     pub async fn run(self, signals: Signals) -> Result<(), CutOff> {
-        let Self { app, more, listener, tls, guard, ops, policy, lifetime } = self;
+        let Self { app, more, listener, tls, guard, ops, ops_guard, policy, lifetime } = self;
         let Signals { mut stop, reload } = signals;
         let status = app.status();
         // Ended with this function, however it ends.
@@ -169,7 +171,7 @@ impl Service {
         let (observed, ops_draining) = (TaskTracker::new(), CancellationToken::new());
         if let Some(ops) = ops {
             let router = ops::router(Arc::clone(status));
-            let router = match guard {
+            let router = match ops_guard {
                 Some(guard) => api::guarded(router, guard),
                 None => router,
             };

@@ -196,6 +196,17 @@ test("a change of the policy changes what is there, and a file with faults is to
       await says(page, `${person(1)} [data-is=list]`, /publish takes the right to write/);
       await page.click(`${person(2)} [data-is=renew]`);
       await says(page, `${person(2)} [data-is=list]`, /Refused with session_revoked/);
+      await writeFile(usher.policy, POLICY.replace('"support:{sub}" = ["read", "write"]', '"support:{sub}" = ["write"]'));
+      await says(page, "#rights", /yes support:alice writeallowed/);
+      await page.click(`${person(1)} [data-is=renew]`);
+      await says(page, `${person(1)} [data-is=state]`, /may write, until/);
+      await says(page, `${person(1)} [data-is=here]`, /^$/);
+      await writeFile(usher.policy, POLICY);
+      await says(page, "#rights", /yes support:alice read and writeallowed/);
+      await page.click(`${person(1)} [data-is=renew]`);
+      await says(page, `${person(1)} [data-is=here]`, /^Here: alice, bob\.$/);
+      await page.type(`${person(2)} [data-is=text]`, "do you hear?\n");
+      await says(page, `${person(1)} [data-is=list]`, /do you hear\?/);
       await writeFile(usher.policy, "version = 1\n[rolls]\n");
       await says(page, "#policy p", /has faults now, so this policy stays/);
       await says(page, "#faults", /policy\.toml:2:/);

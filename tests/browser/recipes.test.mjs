@@ -91,6 +91,13 @@ describe("docs/front-end.md", () => {
     await page.evaluate((session) => {
       window.session = async () => session;
       window.told = [];
+      window.sockets = [];
+      window.WebSocket = class extends WebSocket {
+        constructor(...parameters) {
+          super(...parameters);
+          sockets.push(this);
+        }
+      };
     }, await dev.session(sub, role));
     return page;
   };
@@ -114,6 +121,17 @@ describe("docs/front-end.md", () => {
     await bob.evaluate("chat.publish('support:alice', { and: 'you' })");
     await until(alice, told(["message", "support:alice", { and: "you" }]), 10);
     assert.deepEqual(await alice.evaluate("told.filter(([kind]) => kind !== 'message')"), []);
+
+    await alice.evaluate("sockets[0].close()");
+    await until(alice, "sockets.length === 2 && sockets[1].readyState === 1", 20);
+    for (let tries = 1; !(await alice.evaluate(told(["message", "support:alice", "back?"]))); tries += 1) {
+      assert.ok(tries < 60, "who comes back hears again");
+      await bob.evaluate("chat.publish('support:alice', 'back?')");
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    await alice.evaluate("chat.publish('support:alice', 'yes')");
+    await until(bob, told(["message", "support:alice", "yes"]), 10);
+
     await alice.evaluate("chat.close()");
     await bob.evaluate("chat.publish('support:alice', 'gone?')");
     await until(bob, told(["message", "support:alice", "gone?"]), 10);

@@ -84,7 +84,7 @@ describe("sessions", { concurrency: true }, () => {
       await done(browser, carol);
     });
 
-    test(`${version}: a connection that breaks comes back, and subscribes again`, async () => {
+    test(`${version}: a connection that breaks comes back, subscribed to nothing until it subscribes again`, async () => {
       const dev = await Dev.start(cleanup, { policy: POLICY });
       const alice = await fetching(version, dev, "alice", 10);
       const bob = await fetching(version, dev, "bob", 10);
@@ -94,10 +94,13 @@ describe("sessions", { concurrency: true }, () => {
       await sees(bob, { event: "member.left", id: "alice" });
       await until(alice, "sockets.length === 2 && sockets[1].readyState === 1", 20);
       await bob.evaluate("seen.length = 0");
+      await bob.evaluate("chat.publish({ channel: 'lobby', content: 'are you there?' })");
+      await sees(bob, { event: "message", content: "are you there?" });
       await alice.evaluate("chat.subscribe('lobby')");
       await sees(bob, { event: "member.joined", id: "alice" });
       await bob.evaluate("chat.publish({ channel: 'lobby', content: 'welcome back' })");
       await sees(alice, { event: "message", content: "welcome back" });
+      assert.ok(!(await alice.evaluate("seen.some(({ content }) => content === 'are you there?')")));
       await done(browser, alice, bob);
     });
 

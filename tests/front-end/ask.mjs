@@ -18,6 +18,17 @@ const renewed = await chatToken(async (renew) => {
 assert.equal(renewed.member_id, "alice");
 assert.deepEqual(renewals, [false, true]);
 
+// Whatever happens on the way, one renewal.
+const answers = [401, 503, 200].map((status) => new Response(JSON.stringify({ token: "t", code: "c", status }), { status, headers: { "Retry-After": "1" } }));
+const through = globalThis.fetch;
+globalThis.fetch = async () => answers.shift();
+const asked = [];
+assert.equal((await chatToken(async (renew) => void asked.push(renew))).token, "t");
+assert.deepEqual(asked, [false, true]);
+globalThis.fetch = async () => new Response("busy", { status: 429, headers: { "Retry-After": "300" } });
+await assert.rejects(chatToken(async () => session), { code: "unknown", status: 429 });
+globalThis.fetch = through;
+
 await assert.rejects(chatToken(async () => "nonsense"), { code: "session_invalid", status: 401 });
 await assert.rejects(chatToken(async () => session, { channels: { zoo: { read: true } } }), { code: "channels_denied" });
 

@@ -86,6 +86,7 @@ export class Person {
       this.#member = authorization.member_id;
       may = this.#authorized(authorization);
     } catch (error) {
+      this.#relay?.close();
       this.#relay = null;
       this.#state("Not in the channel.");
       throw error;
@@ -96,10 +97,13 @@ export class Person {
     enter.textContent = "Leave";
     text.focus();
     if (!may.read) return;
-    const channel = this.#channel;
-    const { messages } = await this.#relay.call("chat.messages.get", { channel });
+    const { messages } = await this.#relay.call("chat.messages.get", { channel: this.#channel });
     messages.reverse().forEach((message) => this.#message(message));
-    await this.#relay.call("chat.subscribe", { channels: [{ name: channel }], events: EVENTS });
+    await this.#listen();
+  }
+
+  async #listen() {
+    await this.#relay.call("chat.subscribe", { channels: [{ name: this.#channel }], events: EVENTS });
     await this.#look();
   }
 
@@ -112,8 +116,11 @@ export class Person {
   }
 
   async #renew() {
-    this.#authorized(await this.#relay.renew(await this.#token()));
+    const may = this.#authorized(await this.#relay.renew(await this.#token()));
     this.#tell("quiet", "Goes on with a new token.");
+    // Who may not read any more has been unsubscribed without a word; who may again must ask.
+    if (may.read) await this.#listen();
+    else this.#parts.here.textContent = "";
   }
 
   #authorized({ channels, expires_at: ends }) {

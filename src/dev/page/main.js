@@ -140,11 +140,10 @@ async function look() {
     showPolicy(now);
     if (!isAnother) return;
     showRoles(now.roles);
-    const isFirst = inForce === null;
-    inForce = policy.sha256;
     find("#about").textContent = `usher ${now.version}, relay ${now.relay}`;
-    if (isFirst) await suggestChannels();
+    if (inForce === null) await suggestChannels();
     else if (asked) await askNow();
+    inForce = policy.sha256;
   } catch (error) {
     seen = "";
     find("#policy p").textContent = error.message;

@@ -45,7 +45,7 @@ export class Relay {
 
   close() {
     this.#ended = () => {};
-    this.#socket.close();
+    this.#socket?.close();
   }
 
   #send(frame) {
