@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Failure, block_on, no_signals, print};
 use crate::dev::{self, Dev, DevFault};
 use crate::ops::log::{self, LogFormat, LogSettings};
-use crate::service::Signals;
+use crate::service::{self, Signals};
 use crate::settings::Environment;
 
 #[derive(Args)]
@@ -30,6 +30,8 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
     log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO }, None);
     block_on(async {
         let signals = Signals::of_terminal().map_err(no_signals)?;
+        // Nobody can choose here how many connections there are, so none are named.
+        service::raise_open_files(0);
         let Dev { service, greeting, sandbox, left_behind } =
             dev::start(options, environment).await.map_err(|fault| match fault {
                 DevFault::Settings(text) => Failure::Wrong(text),

@@ -11,7 +11,7 @@ use crate::files;
 use crate::listener::{bind, bind_near, reachable};
 use crate::ops::log::{self, LogFormat, LogSettings};
 use crate::sandbox::Sandbox;
-use crate::service::Signals;
+use crate::service::{self, Signals};
 use crate::settings::Environment;
 
 /// The port that is tried first.
@@ -46,6 +46,8 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
     log::start(LogSettings { format: LogFormat::Pretty, level: tracing::Level::INFO }, None);
     block_on(async {
         let Signals { mut stop, .. } = Signals::of_terminal().map_err(no_signals)?;
+        // As in `usher dev`: nobody can choose here how many connections there are, so none are named.
+        service::raise_open_files(0);
         let listener = match options.listen {
             Some(address) => bind(address).await,
             None => bind_near(PORT).await,

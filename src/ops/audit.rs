@@ -199,7 +199,7 @@ impl AuditEvent {
         self.status.metrics.decided(self.outcome);
         self.time = clock::rfc3339_millis(clock::now());
         match serde_json::to_string(self) {
-            Ok(line) => log::write_line(&(line + "\n")),
+            Ok(line) => log::write_line(line + "\n"),
             Err(error) => tracing::error!("an audit event cannot be written: {error}"),
         }
     }

@@ -68,7 +68,7 @@ pub fn finish() {
 }
 
 /// Writes one line to standard error, escaped, whatever the log's level. It is never lost for want of room.
-pub fn write_line(line: &str) {
+pub fn write_line(line: String) {
     writer::write(escaped(line), true);
 }
 
@@ -85,7 +85,7 @@ impl<'a> MakeWriter<'a> for Escaping {
 
 impl Write for Escaping {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        writer::write(escaped(&String::from_utf8_lossy(line)), false);
+        writer::write(escaped(String::from_utf8_lossy(line).into_owned()), false);
         Ok(line.len())
     }
 
@@ -95,9 +95,15 @@ impl Write for Escaping {
 }
 
 /// The line with every invisible character as a JSON escape; its own end stays.
-fn escaped(line: &str) -> String {
-    let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
-    visible(body) + end
+fn escaped(line: String) -> String {
+    let (body, end) = line.strip_suffix('\n').map_or((line.as_str(), ""), |body| (body, "\n"));
+    // As most lines are.
+    if is_plain(body) { line } else { visible(body) + end }
+}
+
+/// Whether there is nothing but ASCII that can be seen, and spaces.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// A text with every invisible character, line ends too, as a JSON escape, so that JSON stays what it is.

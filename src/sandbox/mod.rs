@@ -14,6 +14,7 @@ mod wire;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -41,6 +42,8 @@ const TOKENS: &str = "/api/chat/tokens";
 /// The most bytes of a request's body that are read: well above the largest valid body, 500 names of 250 characters,
 /// even with every character escaped as `\uXXXX\uXXXX`.
 const BODY_LIMIT: usize = 2 * 1024 * 1024;
+/// How long a request's body may take to come.
+const BODY_FOR: Duration = Duration::from_secs(10);
 
 type Response = http::Response<Body>;
 
@@ -103,7 +106,7 @@ impl Sandbox {
     /// the credentials.
     ///
     /// The published rules do not ask for a content type, so none is asked for. They do not bound the body either:
-    /// one over 2 MiB, or that breaks off, is "not JSON". [`Fault::Cut`] needs the socket and works with
+    /// one over 2 MiB, that breaks off, or that takes over 10 s, is "not JSON". [`Fault::Cut`] needs the socket and works with
     /// [`Sandbox::serve`] only: without it, it is an empty 502. So do tokens that name the relay in their header (`ch`).
     pub fn router(&self) -> Router {
         let router = Router::new().route(TOKENS, any(tokens)).route("/", any(at_the_root));
@@ -115,14 +118,14 @@ impl Sandbox {
     /// of the relay is told (`signalwire.disconnect`, then a close with 1001), which takes 3 s at most.
     ///
     /// # Errors
-    /// When the listener can accept no more connections.
+    /// When the listener has no address. What cannot be accepted for a while is no error: it is tried again.
     pub async fn serve(mut self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> std::io::Result<()> {
         self.relay_at = Some(relay::address(listener.local_addr()?).into());
         self.doors = Doors::default();
         let _told_when_dropped = self.doors.guard();
-        let served = wire::serve(self.router(), listener, stop).await;
+        wire::serve(self.router(), listener, wire::IDLE_FOR, stop).await;
         self.doors.close().await;
-        served
+        Ok(())
     }
 
     /// The next requests for the token path meet this fault, after those asked for before it.
@@ -142,7 +145,8 @@ impl Sandbox {
         self.inner.faults.clear();
     }
 
-    /// The last 1,000 requests, oldest first, to whatever path: also those that met a fault or a 404, but none for the relay.
+    /// The last 1,000 requests, or as many as fit in 8 MiB, oldest first, to whatever path: also those that met a fault or a
+    /// 404, but none for the relay.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.inner.recent.list()
@@ -182,7 +186,8 @@ impl Sandbox {
     /// Reads and records a request; gives it and the bytes of its body.
     async fn receive(&self, request: Request) -> (Received, Bytes) {
         let (head, body) = request.into_parts();
-        let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+        let body = tokio::time::timeout(BODY_FOR, axum::body::to_bytes(body, BODY_LIMIT)).await;
+        let body = body.map(Result::unwrap_or_default).unwrap_or_default();
         let text = |name: &str| {
             let value = head.headers.get(name)?;
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())

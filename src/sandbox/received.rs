@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// How many requests are remembered.
-const KEPT: usize = 1_000;
+/// The most requests that are remembered.
+const MAX_REQUESTS: usize = 1_000;
+/// The most bytes of them, as long names and bodies would make much of a thousand.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// One request as it arrived. It does not hold the credentials, only whether they were right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,28 +23,45 @@ pub struct Received {
     pub traceparent: Option<String>,
     /// The `tracestate` header.
     pub tracestate: Option<String>,
-    /// The body as text, with U+FFFD for what is not UTF-8; empty when it was over 2 MiB or broke off, or where the
-    /// credentials were wrong: of somebody unknown nothing is kept.
+    /// The body as text, with U+FFFD for what is not UTF-8; empty when it was over 2 MiB, broke off or took too long, or
+    /// where the credentials were wrong: of somebody unknown no body is kept.
     pub body: String,
 }
 
-/// The last requests.
+impl Received {
+    fn bytes(&self) -> usize {
+        let Self { method, path, authorized: _, content_type, traceparent, tracestate, body } = self;
+        let headers = [content_type, traceparent, tracestate].into_iter().flatten();
+        [method, path, body].into_iter().chain(headers).map(String::len).sum()
+    }
+}
+
+/// The last requests: as many as tests look at, and no more than a sandbox that nobody looks at can bear.
 #[derive(Default)]
 pub(super) struct Recent {
-    requests: Mutex<VecDeque<Received>>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Oldest first.
+    requests: VecDeque<Received>,
+    bytes: usize,
 }
 
 impl Recent {
     pub(super) fn push(&self, request: Received) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if requests.len() >= KEPT {
-            requests.pop_front();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += request.bytes();
+        kept.requests.push_back(request);
+        while kept.requests.len() > MAX_REQUESTS || kept.bytes > MAX_BYTES {
+            let Some(oldest) = kept.requests.pop_front() else { return };
+            kept.bytes -= oldest.bytes();
         }
-        requests.push_back(request);
     }
 
     pub(super) fn list(&self) -> Vec<Received> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().cloned().collect()
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.requests.iter().cloned().collect()
     }
 }

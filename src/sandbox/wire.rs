@@ -14,7 +14,7 @@ use http::Request;
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
@@ -26,33 +26,51 @@ use super::Response;
 #[derive(Clone, Copy)]
 pub(super) struct CutUnanswered;
 
-pub(super) async fn serve(router: Router, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+/// The most connections at once, beside those that the relay has taken over; the next one waits to be accepted.
+const MAX_CONNECTIONS: usize = 1_024;
+/// How long a connection may have no request, or a part of a head. hyper counts both as one, so it is more than what
+/// clients keep an idle connection for (reqwest: 90 s): none is closed under a request.
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(100);
+/// How long to wait when no more connections can be accepted (`EMFILE` and its like).
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` is done, whatever cannot be accepted meanwhile.
+pub(super) async fn serve(router: Router, listener: TcpListener, idle_for: Duration, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     // Dropping the set at the end cuts what is still open.
     let mut connections = JoinSet::new();
+    let mut was_refused = false;
     loop {
         let accepted = tokio::select! {
-            () = &mut stop => return Ok(()),
-            accepted = listener.accept() => accepted,
+            () = &mut stop => return,
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(connection(router.clone(), stream));
+                was_refused = false;
+                connections.spawn(connection(router.clone(), stream, idle_for));
             }
             // The one connection failed before it was accepted, not the listener.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                if !std::mem::replace(&mut was_refused, true) {
+                    tracing::warn!("the sandbox cannot accept connections for now: {error}");
+                }
+                tokio::time::sleep(BACK_OFF).await;
+            }
         }
     }
 }
 
 /// One connection, to its end. How it ends is the client's to see, so the result is not kept.
-async fn connection(router: Router, stream: TcpStream) {
+async fn connection(router: Router, stream: TcpStream, idle_for: Duration) {
     // Without it a dripping body would be gathered into fewer packets.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| respond(router.clone(), request));
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(idle_for);
+    let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 /// hyper closes the connection without a word when this is an error.
@@ -96,5 +114,37 @@ impl hyper::body::Body for Pieces {
             ready!(pace.poll_tick(context));
         }
         Poll::Ready(self.left.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Here, as nobody outside can wait for the real time.
+    #[tokio::test]
+    async fn a_connection_without_a_whole_request_ends_when_its_time_is_up() {
+        const IDLE_FOR: Duration = Duration::from_millis(300);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "here"));
+        let serving = tokio::spawn(serve(router, listener, IDLE_FOR, std::future::pending()));
+        for (said, answers) in [("", 0), ("GET / HTTP/1.1\r\nHost: x\r\n", 0), ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1)]
+        {
+            let begun = Instant::now();
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            let mut all = String::new();
+            let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut all)).await;
+            ended.expect("it is held for ever").unwrap();
+            assert!(begun.elapsed() >= IDLE_FOR, "{said:?}: after {:?}", begun.elapsed());
+            assert_eq!(all.matches("HTTP/1.1 200 OK").count(), answers, "{said:?}: {all}");
+        }
+        serving.abort();
     }
 }

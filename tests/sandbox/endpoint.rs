@@ -255,3 +255,14 @@ async fn the_last_1_000_requests_are_remembered() {
     assert_eq!(received[0].body, "3");
     assert_eq!(received[999].body, "1002");
 }
+
+#[tokio::test]
+async fn no_more_than_8_mib_of_requests_are_remembered() {
+    let running = Running::start().await;
+    for n in 0..12 {
+        running.try_send(" ".repeat(1024 * 1024) + &n.to_string()).await.unwrap();
+    }
+    let received = running.sandbox.received();
+    let last: Vec<_> = received.iter().map(|received| received.body.trim_start()).collect();
+    assert_eq!(last, ["5", "6", "7", "8", "9", "10", "11"], "each is a little over 1 MiB with what is around it");
+}

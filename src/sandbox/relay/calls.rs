@@ -39,7 +39,7 @@ struct Authenticated {
     authentication: Authentication,
 }
 
-/// Answered as it came.
+/// Answered with the same number, as the double that it is in JavaScript.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Ping {
     #[serde(skip_serializing_if = "Option::is_none")]

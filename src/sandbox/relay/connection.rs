@@ -1,55 +1,37 @@
 //! One WebSocket from its opening to its end: frames in, answers and pushes out, and when to end it. Must not know what
 //! the methods do.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use bytes::Bytes;
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Relay;
-use super::calls::{Call, Channels};
-use super::outbox::{Outbox, Waiting, outbox};
-use super::rpc::{self, Frame, Id, REQUEST, Refusal, TOKEN};
-use super::seat::Seat;
+use super::rpc::{self, Frame, REQUEST, Refusal};
+use super::standing::Standing;
 
-/// How long a connection may be without a token, in the sandbox's seconds.
-const UNKNOWN_FOR: u64 = 10;
-/// How long a connection stays whose token has ended, in the sandbox's seconds: what it asks for is refused meanwhile.
-const ENDED_FOR: u64 = 5;
-/// How often the clock is looked at, which tests can move.
+/// How often the time is looked at, by the clock which tests can move too.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long the other side may take nothing of a frame.
+/// How long it may take until the other side has taken a frame.
 const UNREAD_FOR: Duration = Duration::from_secs(10);
 /// How long a farewell is waited for, each part of it.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a close is waited for otherwise: a page that nobody looks at is slow.
 const CLOSE: Duration = Duration::from_secs(5);
-/// How often the other side is asked for a sign of life (RFC 6455 §5.5.2), and how many may be missed.
+/// How often the other side is asked for a sign of life (RFC 6455 §5.5.2).
 const PING: Duration = Duration::from_secs(30);
-const MISSED: u32 = 3;
-
-/// Where a connection is.
-enum Standing {
-    /// No good token yet.
-    Unknown {
-        until: u64,
-    },
-    Seated(Seat),
-    /// The token has ended, and so has everything that it allowed.
-    Ended {
-        until: u64,
-    },
-}
+/// How long it may give none.
+const SILENT_FOR: Duration = Duration::from_secs(90);
 
 pub(super) struct Connection {
     socket: WebSocket,
-    relay: Arc<Relay>,
     standing: Standing,
-    outbox: Outbox,
+    looks: Interval,
     heard: Instant,
 }
 
@@ -65,15 +47,14 @@ enum End {
 
 impl Connection {
     pub(super) async fn serve(socket: WebSocket, relay: Arc<Relay>, stopping: CancellationToken) {
-        let (outbox, mut waiting) = outbox();
-        let standing = Standing::Unknown { until: relay.now().saturating_add(UNKNOWN_FOR) };
-        let mut connection = Self { socket, relay, standing, outbox, heard: Instant::now() };
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut connection = Self { socket, standing: Standing::new(relay), looks, heard: Instant::now() };
         let end = tokio::select! {
-            end = connection.run(&mut waiting) => end,
+            end = connection.run() => end,
             () = stopping.cancelled() => End::Stop,
         };
-        // Nobody waits for what this member still had to say.
-        connection.standing = Standing::Ended { until: 0 };
+        connection.standing.leave();
         match end {
             End::Gone => {}
             End::Close(code, reason) => connection.close(code, reason, CLOSE).await,
@@ -81,20 +62,20 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self, waiting: &mut Waiting) -> End {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    async fn run(&mut self) -> End {
         let mut pings = interval_at(Instant::now() + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let overflown = waiting.overflown.clone();
+        let overflown = self.standing.overflown();
         loop {
             let doing = async {
+                // Each time, so that nothing which was pushed is sent after the token's end.
+                self.look()?;
                 tokio::select! {
                     biased;
-                    _ = looks.tick() => self.look(),
-                    _ = pings.tick() => self.ping().await,
+                    _ = self.looks.tick() => Ok(()),
+                    _ = pings.tick() => self.send(Message::Ping(Bytes::new())).await,
                     // What was pushed before a request came goes out before its answer.
-                    frame = waiting.next() => self.send(Message::Text(frame)).await,
+                    frame = self.standing.pushed() => self.send(Message::Text(frame)).await,
                     received = self.socket.recv() => self.receive(received).await,
                 }
             };
@@ -108,33 +89,24 @@ impl Connection {
         }
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), End> {
-        match timeout(UNREAD_FOR, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
-        }
-    }
-
-    async fn ping(&mut self) -> Result<(), End> {
-        if self.heard.elapsed() > PING * MISSED {
-            return Err(End::Gone);
-        }
-        self.send(Message::Ping(Bytes::new())).await
-    }
-
     /// What the time does to the connection.
     fn look(&mut self) -> Result<(), End> {
-        let now = self.relay.now();
-        match &self.standing {
-            Standing::Unknown { until } if now >= *until => {
-                Err(End::Close(close_code::POLICY, "no good token in time: send signalwire.connect"))
+        if self.heard.elapsed() >= SILENT_FOR {
+            return Err(End::Gone);
+        }
+        looked(&mut self.standing)
+    }
+
+    /// Sends. The time goes on meanwhile: who does not read is in its channels no longer than its token says.
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        let Self { socket, standing, looks, .. } = self;
+        let mut sending = pin!(timeout(UNREAD_FOR, socket.send(message)));
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(End::Gone) },
+                _ = looks.tick() => looked(standing)?,
             }
-            Standing::Ended { until } if now >= *until => Err(End::Close(close_code::POLICY, "the token has ended")),
-            Standing::Seated(seat) if now >= seat.ends() => {
-                self.standing = Standing::Ended { until: seat.ends().saturating_add(ENDED_FOR) };
-                Ok(())
-            }
-            _ => Ok(()),
         }
     }
 
@@ -143,7 +115,7 @@ impl Connection {
         match received {
             Some(Ok(Message::Text(text))) => {
                 self.look()?;
-                match self.take(&text) {
+                match self.standing.take(&text) {
                     Some(answer) => self.send(Message::Text(answer.into())).await,
                     None => Ok(()),
                 }
@@ -155,49 +127,6 @@ impl Connection {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) | None => Err(End::Gone),
             Some(Err(error)) => Err(fault(&error)),
-        }
-    }
-
-    /// The answer to a frame, if there is one.
-    fn take(&mut self, text: &str) -> Option<String> {
-        let (id, answered) = match rpc::read(text) {
-            Ok(Frame::Request { id, method, params }) => {
-                let answered = Call::read(&method, params).and_then(|call| self.answer(&id, call));
-                (Some(id), answered)
-            }
-            Ok(Frame::Response { .. }) => return None,
-            Err((id, refusal)) => (id, Err(refusal)),
-        };
-        Some(answered.unwrap_or_else(|refusal| rpc::failed(id.as_ref(), &refusal)))
-    }
-
-    fn answer(&mut self, id: &Id, call: Call) -> Result<String, Refusal> {
-        if let Call::Ping(ping) = call {
-            return Ok(rpc::answer(id, ping));
-        }
-        match (&mut self.standing, call) {
-            (Standing::Ended { .. }, _) => {
-                Err(Refusal::new(TOKEN, "the token of this connection has ended: connect anew with another"))
-            }
-            (Standing::Unknown { .. }, Call::Connect(authentication)) => {
-                let pass = self.relay.pass(&authentication)?;
-                let (hub, clock) = (Arc::clone(&self.relay.hub), self.relay.clock);
-                let seat = Seat::take(hub, clock, pass, self.outbox.clone());
-                let answer = rpc::answer(id, seat.connected());
-                self.standing = Standing::Seated(seat);
-                Ok(answer)
-            }
-            (Standing::Unknown { .. }, _) => {
-                Err(Refusal::new(TOKEN, "no token yet: send signalwire.connect before anything else"))
-            }
-            (Standing::Seated(_), Call::Connect(_)) => {
-                Err(Refusal::new(REQUEST, "already connected: another token is sent by signalwire.reauthenticate"))
-            }
-            (Standing::Seated(seat), Call::Reauthenticate(authentication)) => {
-                seat.renew(self.relay.pass(&authentication)?)?;
-                Ok(rpc::answer(id, seat.connected()))
-            }
-            (Standing::Seated(seat), call) => asked(seat, id, call),
         }
     }
 
@@ -236,18 +165,8 @@ impl Connection {
     }
 }
 
-fn asked(seat: &Seat, id: &Id, call: Call) -> Result<String, Refusal> {
-    Ok(match call {
-        Call::Subscribe(asked) => rpc::answer(id, seat.subscribe(&asked)?),
-        Call::Unsubscribe(Channels { channels }) => rpc::answer(id, seat.unsubscribe(&channels)),
-        Call::Publish(asked) => rpc::answer(id, seat.publish(asked)?),
-        Call::Messages(asked) => rpc::answer(id, seat.messages(&asked)?),
-        Call::Members(asked) => rpc::answer(id, seat.members(&asked)?),
-        Call::GetState(asked) => rpc::answer(id, seat.state(&asked)?),
-        Call::SetState(asked) => rpc::answer(id, seat.set_state(&asked)?),
-        // Those are answered before.
-        Call::Connect(_) | Call::Reauthenticate(_) | Call::Ping(_) => rpc::answer(id, super::seat::Nothing {}),
-    })
+fn looked(standing: &mut Standing) -> Result<(), End> {
+    standing.look().map_err(|reason| End::Close(close_code::POLICY, reason))
 }
 
 /// A frame that breaks the rules of WebSocket, or is too large.

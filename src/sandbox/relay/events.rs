@@ -52,7 +52,8 @@ impl Wanted {
         Self(Kind::ALL.iter().filter(|kind| wants(kind)).fold(0, |bits, kind| bits | kind.bit()))
     }
 
-    pub(super) fn and(self, other: Self) -> Self {
+    /// The events of both.
+    pub(super) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

@@ -1,65 +1,26 @@
-//! Who is connected and subscribed, what was said, in which state each member is: all in memory, all bounded. Must not know
-//! rights, nor sockets.
+//! What connections do to each other: come and go, subscribe, publish, set a state, and who is told. Must not know rights,
+//! nor sockets.
 //!
 //! One lock, never held over an `await`: an event is written once and put into each outbox without waiting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::ws::Utf8Bytes;
 use serde_json::value::RawValue;
 
 use super::calls::Cursor;
 use super::events::{self, About, Kind, Member, Message, Wanted};
 use super::history::{History, Page};
-use super::outbox::Outbox;
+use super::rooms::{Peer, PeerId, Rooms};
 use super::rpc::{FULL, Refusal};
 
-/// The most channels that are known; the one that was not used for longest, and has no subscriber, makes room.
-const MAX_CHANNELS: usize = 1_000;
-/// The most bytes of messages that are kept, in all channels; the oldest make room.
-const MAX_HISTORY: usize = 32 * 1024 * 1024;
 /// The most bytes of members' states that are kept, beside those in tokens.
 const MAX_STATES: usize = 8 * 1024 * 1024;
-
-/// What names a connection.
-pub(super) type PeerId = u64;
 
 /// All of it.
 #[derive(Default)]
 pub(super) struct Hub {
     rooms: Mutex<Rooms>,
-}
-
-#[derive(Default)]
-struct Rooms {
-    peers: HashMap<PeerId, Peer>,
-    channels: HashMap<Arc<str>, Channel>,
-    /// How many things happened: what happens gets the number.
-    count: u64,
-    /// The bytes of all histories.
-    bytes: usize,
-    /// When the last event was, in milliseconds since 1970.
-    latest: u64,
-}
-
-/// A connection whose token is good.
-pub(super) struct Peer {
-    pub(super) member: Arc<str>,
-    /// The state that its token names.
-    pub(super) state: Arc<RawValue>,
-    /// When its token ends: nothing is pushed to it from then on.
-    pub(super) ends: u64,
-    pub(super) outbox: Outbox,
-}
-
-#[derive(Default)]
-struct Channel {
-    subscribers: BTreeMap<PeerId, Wanted>,
-    /// What members have set here; else it is what their token names.
-    states: BTreeMap<Arc<str>, Arc<RawValue>>,
-    history: History,
-    used: u64,
 }
 
 /// What is published, without who does it.
@@ -158,9 +119,15 @@ impl Hub {
         members.into_values().collect()
     }
 
-    /// A member's state in a channel; nothing where it is not connected.
-    pub(super) fn state(&self, member: &str, name: &str) -> Option<Arc<RawValue>> {
-        self.rooms().state(member, name)
+    /// A member's state in a channel, as the peer may see it: what was set there was told to the channel, but what the token
+    /// names is for those alone where the member is too, and for itself.
+    pub(super) fn state(&self, id: PeerId, member: &str, name: &str) -> Option<Arc<RawValue>> {
+        let rooms = self.rooms();
+        let is_own = rooms.peers.get(&id).is_some_and(|peer| *peer.member == *member);
+        if is_own || rooms.is_there(member, name) {
+            return rooms.state(member, name);
+        }
+        rooms.state_set(member, name).cloned()
     }
 
     /// Sets the peer's member's state in these channels, and tells their subscribers.
@@ -183,121 +150,5 @@ impl Hub {
             rooms.tell(id, name, Kind::Updated, now);
         }
         Ok(())
-    }
-}
-
-impl Rooms {
-    fn number(&mut self) -> u64 {
-        self.count += 1;
-        self.count
-    }
-
-    /// The time in seconds, a thousandth after the one before where the clock has not moved on: order can be told by it.
-    fn moment(&mut self, now: u64) -> f64 {
-        self.latest = now.saturating_mul(1_000).max(self.latest + 1);
-        std::time::Duration::from_millis(self.latest).as_secs_f64()
-    }
-
-    fn subscribed(&self, id: PeerId) -> Vec<Arc<str>> {
-        let channels = self.channels.iter().filter(|(_, channel)| channel.subscribers.contains_key(&id));
-        channels.map(|(name, _)| Arc::clone(name)).collect()
-    }
-
-    /// Sees to it that these channels are there.
-    fn open(&mut self, names: &[&str]) -> Result<(), Refusal> {
-        let used = self.number();
-        for name in names {
-            if let Some(channel) = self.channels.get_mut(*name) {
-                channel.used = used;
-                continue;
-            }
-            if self.channels.len() >= MAX_CHANNELS {
-                let unused = self.channels.iter().filter(|(_, channel)| {
-                    // Those of this request are not to make room for each other.
-                    channel.subscribers.is_empty() && channel.used != used
-                });
-                let Some(oldest) = unused.min_by_key(|(_, channel)| channel.used).map(|(name, _)| Arc::clone(name))
-                else {
-                    let message = format!("the sandbox keeps at most {MAX_CHANNELS} channels: unsubscribe from others");
-                    return Err(Refusal::new(FULL, message));
-                };
-                let gone = self.channels.remove(&oldest);
-                self.bytes = self.bytes.saturating_sub(gone.map_or(0, |channel| channel.history.bytes()));
-            }
-            self.channels.insert(Arc::from(*name), Channel { used, ..Channel::default() });
-        }
-        Ok(())
-    }
-
-    fn join(&mut self, id: PeerId, name: &str, wanted: Wanted, now: u64) {
-        let is_there = self.is_there(id, name);
-        let Some(channel) = self.channels.get_mut(name) else { return };
-        let before = channel.subscribers.get(&id).copied().unwrap_or_default();
-        channel.subscribers.insert(id, wanted.and(before));
-        if !is_there {
-            self.tell(id, name, Kind::Joined, now);
-        }
-    }
-
-    fn quit(&mut self, id: PeerId, name: &str, is_told: bool, now: u64) {
-        let Some(channel) = self.channels.get_mut(name) else { return };
-        let Some(wanted) = channel.subscribers.remove(&id) else { return };
-        if self.is_there(id, name) {
-            return;
-        }
-        let frame = self.tell(id, name, Kind::Left, now);
-        let own = self.peers.get(&id).filter(|_| is_told && wanted.has(Kind::Left));
-        if let (Some(peer), Some(frame)) = (own, frame) {
-            peer.outbox.put(frame);
-        }
-    }
-
-    /// Whether the peer's member is in a channel, by whichever connection.
-    fn is_there(&self, id: PeerId, name: &str) -> bool {
-        let (Some(peer), Some(channel)) = (self.peers.get(&id), self.channels.get(name)) else { return false };
-        let mut there = channel.subscribers.keys().filter_map(|other| self.peers.get(other));
-        there.any(|other| other.member == peer.member)
-    }
-
-    fn member(&self, id: PeerId, name: &str) -> Option<Member> {
-        let id = Arc::clone(&self.peers.get(&id)?.member);
-        let (channel, _) = self.channels.get_key_value(name)?;
-        let state = self.state(&id, name)?;
-        Some(Member { id, channel: Arc::clone(channel), state })
-    }
-
-    fn state(&self, member: &str, name: &str) -> Option<Arc<RawValue>> {
-        let set = self.channels.get(name).and_then(|channel| channel.states.get(member));
-        let named = || {
-            let connections = self.peers.iter().filter(|(_, peer)| &*peer.member == member);
-            connections.max_by_key(|(id, _)| **id).map(|(_, peer)| &peer.state)
-        };
-        set.or_else(named).cloned()
-    }
-
-    /// Tells a channel's subscribers something about the peer's member.
-    fn tell(&mut self, id: PeerId, name: &str, kind: Kind, now: u64) -> Option<Utf8Bytes> {
-        let at = self.moment(now);
-        let member = self.member(id, name)?;
-        let frame = events::frame(kind, name, About::Member(&member), at);
-        self.push(name, kind, &frame, now);
-        Some(frame)
-    }
-
-    fn push(&self, name: &str, kind: Kind, frame: &Utf8Bytes, now: u64) {
-        let Some(channel) = self.channels.get(name) else { return };
-        for id in channel.subscribers.iter().filter(|(_, wanted)| wanted.has(kind)).map(|(id, _)| id) {
-            if let Some(peer) = self.peers.get(id).filter(|peer| now < peer.ends) {
-                peer.outbox.put(frame.clone());
-            }
-        }
-    }
-
-    fn forget_the_oldest(&mut self) {
-        while self.bytes > MAX_HISTORY {
-            let channels = self.channels.values_mut().filter(|channel| channel.history.oldest().is_some());
-            let Some(channel) = channels.min_by_key(|channel| channel.history.oldest()) else { return };
-            self.bytes = self.bytes.saturating_sub(channel.history.forget_oldest());
-        }
     }
 }

@@ -2,15 +2,15 @@
 //! the sandbox's. Must not know anything of this crate but the sandbox.
 //!
 //! ```text
-//! a GET to upgrade ─▶ here: Host, Origin, a place ─▶ connection.rs: frames, time, farewell
+//! a GET to upgrade ─▶ here: Host, Origin, a place ─▶ connection.rs: frames, pings, farewell
 //!                                                      │ text          ▲ answers        ▲ pushes
-//!                                                    rpc.rs, calls.rs: a typed Call     outbox.rs
-//!                                                      ▼               │                │
-//!                                  rights.rs: Pass ─▶ seat.rs: may it? do it ─▶ hub.rs: channels, members, history.rs
+//!                                                    standing.rs: rpc.rs, calls.rs     outbox.rs
+//!                                                      ▼ a typed Call  │                │
+//!                                  rights.rs: Pass ─▶ seat.rs: may it? do it ─▶ hub.rs ─▶ rooms.rs, history.rs
 //! ```
 //!
 //! What SignalWire does not publish is decided in these places, and told in `docs/sandbox.md`: rights of members and states
-//! (`rights.rs`), pages of the history (`history.rs`), what becomes of a connection whose token ends (`connection.rs`).
+//! (`rights.rs`), pages of the history (`history.rs`), what becomes of a connection whose token ends (`standing.rs`).
 
 mod calls;
 mod connection;
@@ -19,8 +19,10 @@ mod history;
 mod hub;
 mod outbox;
 mod rights;
+mod rooms;
 mod rpc;
 mod seat;
+mod standing;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::calls::{GetState, MembersGet, MessagesGet, Named, Publish, SetState, Subscribe};
 use super::events::{Member, Wanted};
 use super::history::Page;
-use super::hub::{Hub, Peer, PeerId, Said};
+use super::hub::{Hub, Said};
 use super::outbox::Outbox;
 use super::rights::{Pass, Right};
+use super::rooms::{Peer, PeerId};
 use super::rpc::{PARAMS, RIGHT, Refusal, TOKEN};
 use crate::sandbox::rules::Access;
 
@@ -177,7 +178,7 @@ impl Seat {
             }
         };
         self.pass.demand(names.iter().copied(), Right::Read, "get a member's state")?;
-        let state = |name: &str| self.hub.state(&asked.member_id, name).unwrap_or_else(|| no_members().into());
+        let state = |name: &str| self.hub.state(self.id, &asked.member_id, name).unwrap_or_else(|| no_members().into());
         let channels = names.iter().map(|name| ((*name).to_owned(), InState { state: state(name) })).collect();
         Ok(done(States { channels }))
     }

@@ -1,6 +1,9 @@
 //! How much there is at most, of everything.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 use tokio_tungstenite::tungstenite::Error;
 
 use super::{Peer, clock, done, named, refused};
@@ -89,6 +92,45 @@ async fn a_thousand_channels_are_kept_and_those_without_subscribers_make_room() 
 }
 
 #[tokio::test]
+async fn where_there_is_no_room_nothing_is_forgotten_for_it() {
+    let running = clock!().sandbox().await;
+    let (first, second) = (many("first", 500), many("second", 499));
+    let mut alice = with_all(&running, "alice", &first).await;
+    let mut bob = with_all(&running, "bob", &second).await;
+    let mut carol = running.peer("carol", &[("extra", "rw"), ("x", "rw"), ("y", "rw")]).await;
+    carol.publish("extra", "kept").await;
+    assert_eq!(alice.call("chat.subscribe", json!({"channels": list(&first)})).await, done());
+    assert_eq!(bob.call("chat.subscribe", json!({"channels": list(&second)})).await, done());
+    refused(carol.call("chat.subscribe", json!({"channels": named(&["x", "y"])})).await, -32_000, &["1000 channels"]);
+    assert_eq!(carol.messages("extra", Value::Null).await.0, ["kept"], "one of the two would have had room");
+    carol.subscribe(&["x"]).await;
+    assert!(carol.messages("extra", Value::Null).await.0.is_empty());
+}
+
+#[tokio::test]
+async fn a_channel_in_which_a_state_is_set_does_not_make_room() {
+    let running = clock!().sandbox().await;
+    let (first, second) = (many("first", 500), many("second", 499));
+    let mut alice = with_all(&running, "alice", &first).await;
+    let mut bob = with_all(&running, "bob", &second).await;
+    let mut carol = running.peer("carol", &[("extra", "rw"), ("x", "rw")]).await;
+    let set = json!({"member_id": "carol", "channels": named(&["extra"]), "state": {"n": 1}});
+    assert_eq!(carol.call("chat.member.set_state", set).await, done());
+    assert_eq!(alice.call("chat.subscribe", json!({"channels": list(&first)})).await, done());
+    assert_eq!(bob.call("chat.subscribe", json!({"channels": list(&second)})).await, done());
+    refused(carol.call("chat.subscribe", json!({"channels": named(&["x"])})).await, -32_000, &["1000 channels"]);
+    let of_carol = json!({"member_id": "carol", "channels": named(&["extra"])});
+    let states = carol.call("chat.member.get_state", of_carol).await.unwrap()["channels"].take();
+    assert_eq!(states, json!({"extra": {"state": {"n": 1}}}));
+    // It goes with its member.
+    drop(carol);
+    let mut dora = running.peer("dora", &[("x", "rw")]).await;
+    while dora.call("chat.subscribe", json!({"channels": named(&["x"])})).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn five_hundred_messages_of_a_channel_are_kept() {
     let running = clock!().sandbox().await;
     let mut alice = running.peer("alice", &[("a", "rw")]).await;
@@ -159,9 +201,8 @@ async fn eight_mib_of_states_are_kept() {
 async fn who_does_not_read_is_cut_off_and_holds_up_nobody() {
     let running = clock!().sandbox().await;
     let rights = &[("a", "rw")][..];
-    let mut deaf = running.peer("deaf", rights).await;
+    let mut deaf = running.deaf(&running.token("deaf", rights).await, "a").await;
     let (mut alice, mut bob) = (running.peer("alice", rights).await, running.peer("bob", rights).await);
-    deaf.subscribe(&["a"]).await;
     bob.subscribe(&["a"]).await;
     assert_eq!(bob.heard().await, ["joined bob in a"]);
     let long = "x".repeat(32 * 1024 - 100);
@@ -174,10 +215,52 @@ async fn who_does_not_read_is_cut_off_and_holds_up_nobody() {
         }
         assert!(heard.contains(&format!("[{said},")), "bob hears all, in order");
         said += 1;
-        // 4 MiB here, and what the kernel takes.
+        // 16 MiB here, and the little that the kernel takes.
         assert!(said < 600, "what waits for it has no bound");
     };
     assert_eq!(left, "left deaf in a");
     assert!(bob.hears().await.contains(&format!("[{said},")));
-    assert!(said > 100, "what waits is more than a few: {said}");
+    assert!(said > 480, "less waited than may: {said}");
+    assert_eq!(deaf.closed().await, (1_008, "what was pushed was not read".to_owned()));
+}
+
+#[tokio::test]
+async fn who_reads_is_not_cut_off_however_much_happens_at_once() {
+    const MEMBERS: usize = 12;
+    const CHANNELS: usize = 400;
+    let running = clock!().sandbox().await;
+    let names = many("channel", CHANNELS);
+    let mut members = Vec::new();
+    for member in many("member", MEMBERS) {
+        members.push(with_all(&running, &member, &names).await);
+    }
+    let all = json!({"channels": list(&names)});
+    let together = Arc::new(Barrier::new(MEMBERS));
+    let each = members.into_iter().enumerate().map(|(number, mut peer)| {
+        let (all, together) = (all.clone(), Arc::clone(&together));
+        tokio::spawn(async move {
+            assert_eq!(peer.call("chat.subscribe", all).await, done());
+            together.wait().await;
+            // What was pushed before a request comes before its answer.
+            peer.call("signalwire.ping", json!({})).await.unwrap();
+            let joined = std::mem::take(&mut peer.pushed).len();
+            together.wait().await;
+            if number < MEMBERS / 2 {
+                return joined;
+            }
+            while peer.pushed.len() < CHANNELS * MEMBERS / 2 {
+                let frame = peer.frame().await.unwrap();
+                assert_eq!(frame["params"]["event_type"], "chat.member.left", "{frame}");
+                peer.pushed.push_back(frame);
+            }
+            joined
+        })
+    });
+    let each: Vec<_> = each.collect();
+    let mut joined = 0;
+    for each in each {
+        joined += each.await.unwrap();
+    }
+    // The first hears of all, itself too, the last of itself alone.
+    assert_eq!(joined, CHANNELS * MEMBERS * (MEMBERS + 1) / 2);
 }

@@ -1,6 +1,6 @@
 //! Who is let in, and how everybody is seen out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::time::timeout;
@@ -101,7 +101,11 @@ async fn when_the_sandbox_stops_each_client_is_told_and_closed() {
     let mut alice = running.peer("alice", &[("a", "rw")]).await;
     let mut silent = running.peer("silent", &[("a", "rw")]).await;
     let mut stranger = running.stranger().await;
-    let _never_reads = running.peer("deaf", &[("a", "rw")]).await;
+    let _never_reads = running.deaf(&running.token("deaf", &[("a", "rw")]).await, "a").await;
+    for _ in 0..100 {
+        alice.publish("a", "x".repeat(32 * 1024 - 2)).await;
+    }
+    let begun = Instant::now();
     running.stop.take().unwrap().send(()).unwrap();
     for (peer, answers) in [(&mut alice, true), (&mut silent, false), (&mut stranger, true)] {
         let told = peer.frame().await.unwrap();
@@ -114,6 +118,7 @@ async fn when_the_sandbox_stops_each_client_is_told_and_closed() {
         assert_eq!(peer.closed().await, (1_001, "the sandbox stops".to_owned()));
     }
     timeout(SOON, running.served).await.unwrap().unwrap().unwrap();
+    assert!(begun.elapsed() < Duration::from_millis(3_500), "it took {:?}", begun.elapsed());
 }
 
 #[tokio::test]

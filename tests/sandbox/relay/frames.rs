@@ -48,6 +48,7 @@ async fn a_frame_that_is_no_request_is_told_why_and_the_connection_goes_on() {
     assert_eq!(answer["error"]["code"], -32_600, "{answer}");
     // What answers something that was never pushed is nobody's.
     peer.say(r#"{"jsonrpc":"2.0","id":"unknown","result":{}}"#).await;
+    peer.say(r#"{"jsonrpc":"2.0","id":"unknown","result":null}"#).await;
     peer.say(r#"{"jsonrpc":"2.0","id":9,"error":{"code":1,"message":"no"}}"#).await;
     peer.publish("a", "after all that").await;
 }

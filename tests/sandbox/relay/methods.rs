@@ -162,6 +162,29 @@ async fn states_are_the_tokens_until_they_are_set_and_for_as_long_as_the_member_
 }
 
 #[tokio::test]
+async fn what_a_token_says_of_a_member_is_told_where_that_member_is() {
+    let running = clock!().sandbox().await;
+    let rights = &[("a", "rw"), ("b", "rw")][..];
+    let alice = json!({"member_id": "alice", "channels": super::rights(rights), "state": {"n": 1}});
+    let mut alice = running.peer_with(&running.token_of(&alice).await).await;
+    let mut bob = running.peer("bob", rights).await;
+    let of_alice = async |peer: &mut super::Peer| {
+        let params = json!({"member_id": "alice", "channels": named(&["a", "b"])});
+        let channels = peer.call("chat.member.get_state", params).await.unwrap()["channels"].take();
+        (channels["a"]["state"].clone(), channels["b"]["state"].clone())
+    };
+    assert_eq!(of_alice(&mut bob).await, (json!({}), json!({})), "connected, but nowhere");
+    alice.subscribe(&["a"]).await;
+    assert_eq!(of_alice(&mut bob).await, (json!({"n": 1}), json!({})));
+    assert_eq!(of_alice(&mut alice).await, (json!({"n": 1}), json!({"n": 1})), "it may know its own");
+    let set = json!({"member_id": "alice", "channels": named(&["b"]), "state": {"m": 2}});
+    assert_eq!(alice.call("chat.member.set_state", set).await, done());
+    assert_eq!(of_alice(&mut bob).await, (json!({"n": 1}), json!({"m": 2})), "that was told to the channel");
+    assert_eq!(alice.call("chat.unsubscribe", json!({"channels": named(&["a"])})).await, done());
+    assert_eq!(of_alice(&mut bob).await, (json!({}), json!({"m": 2})));
+}
+
+#[tokio::test]
 async fn the_history_is_paged_both_ways() {
     let running = clock!().sandbox().await;
     let mut peer = running.peer("alice", &[("a", "rw"), ("b", "rw"), ("c", "r")]).await;

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use usher::sandbox::Sandbox;
 
 use super::{API_TOKEN, PROJECT, Running};
@@ -82,6 +82,19 @@ impl Running {
 
     async fn stranger(&self) -> Peer {
         self.open(None, None).await.unwrap()
+    }
+
+    /// A member in a channel, that will not read: little waits in the kernel for it.
+    async fn deaf(&self, token: &str, channel: &str) -> Peer {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let address = self.relay().trim_start_matches("ws://").trim_end_matches('/').parse().unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+        let (socket, _) = client_async(self.relay(), stream).await.unwrap();
+        let mut peer = Peer { socket, pushed: VecDeque::new(), calls: 0 };
+        peer.connect(token).await.unwrap();
+        peer.subscribe(&[channel]).await;
+        peer
     }
 
     /// A member that is connected.

@@ -1,8 +1,13 @@
-//! A token's end, by a clock that is moved.
+//! A token's end, by a clock that is moved; and who is gone without a word.
+
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use super::{clock, refused};
+use super::{clock, done, named, refused};
 
 #[tokio::test]
 async fn a_token_is_good_until_its_last_second() {
@@ -59,6 +64,45 @@ async fn the_others_are_told_without_anybody_asking() {
     assert_eq!(heard, ["joined long in a", "joined short in a", "left short in a"]);
     clock.move_on(5);
     assert_eq!(short.closed().await.0, 1_008);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_there_no_longer_than_its_token_says() {
+    let clock = clock!();
+    let running = clock.sandbox().await;
+    let channels = super::rights(&[("a", "rw")]);
+    let short = running.token_of(&json!({"ttl": 3, "member_id": "short", "channels": channels})).await;
+    let mut short = running.deaf(&short, "a").await;
+    let mut long = running.peer("long", &[("a", "rw")]).await;
+    let left = json!({"channels": named(&["a"]), "events": ["chat.member.left"]});
+    assert_eq!(long.call("chat.subscribe", left).await, done());
+    for _ in 0..200 {
+        long.publish("a", "x".repeat(32 * 1024 - 2)).await;
+    }
+    clock.move_on(180);
+    // Well before a frame that is not taken ends the connection.
+    let heard = timeout(Duration::from_secs(3), long.hears()).await;
+    assert_eq!(heard.expect("it is there still"), "left short in a");
+    refused(short.call("chat.messages.get", json!({"channel": "a"})).await, -32_002, &["has ended"]);
+    assert!(short.pushed.len() < 100, "{} of 200 came, most after the end", short.pushed.len());
+    clock.move_on(5);
+    assert_eq!(short.closed().await, (1_008, "the token has ended".to_owned()));
+}
+
+#[tokio::test]
+async fn who_gives_no_sign_of_life_is_held_for_90_s() {
+    let running = clock!().sandbox().await;
+    let address = running.relay().trim_start_matches("ws://").trim_end_matches('/').to_owned();
+    let mut dead = TcpStream::connect(address).await.unwrap();
+    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let begun = Instant::now();
+    dead.write_all(upgrade.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    timeout(Duration::from_secs(130), dead.read_to_end(&mut all)).await.unwrap().unwrap();
+    assert!((90..92).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    let pings = all.windows(2).filter(|bytes| *bytes == [0x89, 0]).count();
+    assert!((2..=3).contains(&pings), "it was asked {pings} times");
 }
 
 #[tokio::test]
