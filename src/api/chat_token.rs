@@ -8,12 +8,12 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use rand::Rng as _;
 use serde::Serialize;
-use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
+use super::finishing::Finishing;
 use super::problem::{DeniedRow, Problem, denied_rows};
 use super::routes::MINTED;
-use super::{App, Code, Context, body};
+use super::{App, Context, body};
 use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
@@ -78,24 +78,36 @@ async fn decide(
     Ok(Granted { grant, admitted, limited_by: decision.account.ttl.map(|ttl| ttl.limited_by), refused })
 }
 
-/// From the decision to the audit event in a task of its own, which a client's hanging up does not end.
-async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
-    let (answer, answered) = oneshot::channel();
-    let tasks = app.0.decisions.tasks.clone();
-    let trace = context.trace.clone();
-    let work = mint_and_audit(app, context, granted, audit, answer);
-    tasks.spawn(work.in_current_span().instrument(trace));
-    // The task ends without an answer only by a panic.
-    answered.await.unwrap_or_else(|_| Err(Problem::new(Code::InternalError)))
+/// What became of a decision, and its audit event, which waits for whether the client still does.
+struct Ended {
+    answer: Result<Response, Problem>,
+    outcome: Outcome,
+    audit: AuditEvent,
 }
 
-async fn mint_and_audit(
-    app: App,
-    context: Context,
-    granted: Granted,
-    mut audit: AuditEvent,
-    answer: oneshot::Sender<Result<Response, Problem>>,
-) {
+impl Ended {
+    fn told(self) -> Result<Response, Problem> {
+        self.audit.write(self.outcome, self.answer.as_ref().err().map(|problem| problem.code().as_str()));
+        self.answer
+    }
+
+    /// Who hung up is not answered, so what went wrong is logged here.
+    fn abandoned(self) {
+        if let Err(problem) = (Self { outcome: Outcome::Abandoned, ..self }).told() {
+            let code = problem.code().as_str();
+            tracing::error!(code, cause = problem.cause(), "failed, and nobody waits for the answer");
+        }
+    }
+}
+
+/// From the decision to the audit event, which a client's hanging up does not end.
+async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
+    let (tasks, trace) = (app.0.decisions.tasks.clone(), context.trace.clone());
+    let work = ask_signalwire(app, context, granted, audit);
+    Finishing::new(&tasks, work.in_current_span().instrument(trace), Ended::abandoned).await.told()
+}
+
+async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit: AuditEvent) -> Ended {
     let Granted { grant, admitted, limited_by, refused } = granted;
     let metrics = &app.status().metrics;
     let (sent, begun) = (clock::now(), Instant::now());
@@ -115,28 +127,21 @@ async fn mint_and_audit(
         }
     };
     let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let (result, outcome) = match &minted {
+    match minted {
         Ok(minted) => {
             audit.minted(minted.status, took, minted.token.sha256());
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
             let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
             let token = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
-            (Ok(axum::Json(token).into_response()), outcome)
+            Ended { answer: Ok(axum::Json(token).into_response()), outcome, audit }
         }
         Err(fault) => {
             audit.not_minted(fault.upstream_status(), took);
             if matches!(fault, MintFault::Stopped) {
-                audit.because(fault);
+                audit.because(&fault);
             }
-            (Err(Problem::from(fault)), Outcome::Failed)
+            Ended { answer: Err(Problem::from(&fault)), outcome: Outcome::Failed, audit }
         }
-    };
-    let code = result.as_ref().err().map(|problem| problem.code().as_str());
-    let outcome = if answer.is_closed() { Outcome::Abandoned } else { outcome };
-    audit.write(outcome, code);
-    // Who hung up is not answered, so what went wrong is logged here.
-    if let Err(Err(problem)) = answer.send(result) {
-        tracing::error!(code, cause = problem.cause(), "failed, and nobody waits for the answer");
     }
 }
 

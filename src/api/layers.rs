@@ -1,20 +1,24 @@
 //! What every request passes on its way to a route, and every answer on its way back: the request's id and its line in the
 //! log, security headers, CORS, problems, whether there is room for it, panics, the limit of time. Must not know what a route does.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::{Service, ServiceExt as _};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -45,58 +49,96 @@ pub struct Quiet;
 /// A look at each request before anything else of it: an error is its answer.
 pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 
-/// What there is to say whatever the route.
+/// The routes with all that is around them: what a listener serves.
+#[derive(Clone)]
+pub struct Front(Arc<Around>);
+
 struct Around {
     app: App,
     sharing: Sharing,
+    /// Looks at each request first, where there is one.
+    guard: Option<Guard>,
+    routes: Router,
 }
 
-pub(super) fn around(routes: Router, app: &App, guard: Option<Guard>) -> Router {
-    let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref(), guard);
-    let around = Arc::new(Around { app: app.clone(), sharing });
-    let panicked = |_: Box<dyn std::any::Any + Send>| Problem::new(Code::InternalError).into_response();
-    // Around the routes as a whole, so that no router has a word in what a layer answers. Outside in.
-    let layers = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(around, answer))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(move |request: Request, next: Next| run(guard, request, next)));
-    Router::new().fallback_service(layers.service(routes))
+impl Front {
+    pub(super) fn new(routes: Router, app: &App, guard: Option<Guard>) -> Self {
+        let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref(), guard);
+        Self(Arc::new(Around { app: app.clone(), sharing, guard, routes }))
+    }
 }
 
-/// Gives the request its id, and its answer what every answer has; counts it, and says so in the log.
-async fn answer(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
-    let Around { app, sharing } = &*around;
-    let started = Instant::now();
-    let request_id = request_id(request.headers());
-    let route = routes::name(request.uri().path());
-    let asked = sharing.asked(&request);
-    let _in_flight = app.status().request_begins();
-    let may_be_shed = !asked.is_preflight && routes::may_be_shed(route);
-    let mut response = if may_be_shed && app.shedding().sheds(app.status().requests_in_flight()) {
-        // It costs as little as can be, or it would not help: no span, and no line of its own in the log.
-        app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
-        Problem::overloaded().into_answer(&request_id, HeaderMap::new())
-    } else {
-        let line = Line::begin(app, &request, &request_id, route, started);
-        request.extensions_mut().insert(line.context.clone());
-        // At any level of the log: an error without its request's id leads nowhere.
-        let span = tracing::error_span!("request", request_id = &*request_id);
-        let work =
-            async { if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await } };
-        let worked = work.instrument(span).instrument(line.context.trace.clone()).await;
-        let response = as_problem(worked, &request_id);
-        line.write(app, &response);
+impl Service<Request> for Front {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let around = Arc::clone(&self.0);
+        Box::pin(async move { Ok(around.answer(request).await) })
+    }
+}
+
+impl Around {
+    /// Gives the request its id, and its answer what every answer has; counts it, and says so in the log.
+    async fn answer(&self, mut request: Request) -> Response {
+        let Self { app, sharing, .. } = self;
+        let started = Instant::now();
+        let request_id = request_id(request.headers());
+        let route = routes::name(request.uri().path());
+        let asked = sharing.asked(&request);
+        let _in_flight = app.status().request_begins();
+        let may_be_shed = !asked.is_preflight && routes::may_be_shed(route);
+        let mut response = if may_be_shed && app.shedding().sheds(app.status().requests_in_flight()) {
+            // It costs as little as can be, or it would not help: no span, and no line of its own in the log.
+            app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
+            Problem::overloaded().into_answer(&request_id, HeaderMap::new())
+        } else {
+            let line = Line::begin(app, &request, &request_id, route, started);
+            request.extensions_mut().insert(line.context.clone());
+            // At any level of the log: an error without its request's id leads nowhere.
+            let span = tracing::error_span!("request", request_id = &*request_id);
+            let work = async {
+                if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { self.work(request).await }
+            };
+            let worked = work.instrument(span).instrument(line.context.trace.clone()).await;
+            let response = as_problem(worked, &request_id);
+            line.write(app, &response);
+            response
+        };
+        let headers = response.headers_mut();
+        sharing.mark(headers, asked);
+        for (name, value) in SECURITY {
+            headers.entry(name).or_insert(value);
+        }
+        if let Ok(value) = HeaderValue::from_str(&request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
         response
-    };
-    let headers = response.headers_mut();
-    sharing.mark(headers, asked);
-    for (name, value) in SECURITY {
-        headers.entry(name).or_insert(value);
     }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        headers.insert(REQUEST_ID, value);
+
+    /// The guard's look, the route, and a limit of time: a backstop, as whatever awaits something keeps to the deadline by
+    /// itself. A panic is a bug of ours and costs this one answer.
+    async fn work(&self, request: Request) -> Response {
+        if let Err(code) = self.guard.map_or(Ok(()), |guard| guard(request.headers())) {
+            return Problem::new(code).into_response();
+        }
+        let deadline = request.extensions().get::<Context>().map(|context| context.deadline + GRACE);
+        let answer = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
+        let answer = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await,
+            None => Ok(answer.await),
+        };
+        match answer {
+            Ok(Ok(Ok(answer))) => answer,
+            Ok(Err(_)) => Problem::new(Code::InternalError).into_response(),
+            Err(_) => Problem::new(Code::UpstreamTimeout).into_response(),
+        }
     }
-    response
 }
 
 /// What is said of a request in the log: one line.
@@ -187,15 +229,4 @@ pub fn guarded(router: Router, guard: Guard) -> Router {
         }
     };
     router.layer(middleware::from_fn(refuse))
-}
-
-/// The guard's look, and a limit of time: a backstop, as whatever awaits something keeps to the deadline by itself.
-async fn run(guard: Option<Guard>, request: Request, next: Next) -> Response {
-    if let Err(code) = guard.map_or(Ok(()), |guard| guard(request.headers())) {
-        return Problem::new(code).into_response();
-    }
-    let deadline = request.extensions().get::<Context>().map(|context| context.deadline + GRACE);
-    let Some(deadline) = deadline else { return next.run(request).await };
-    let answer = tokio::time::timeout_at(deadline.into(), next.run(request)).await;
-    answer.unwrap_or_else(|_| Problem::new(Code::UpstreamTimeout).into_response())
 }

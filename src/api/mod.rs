@@ -13,6 +13,7 @@
 //! body.rs           a body → a Draft of a request
 //! shedding.rs       part of the requests is refused while there are too many
 //! chat_token.rs     POST /chat-token, the whole story
+//! finishing.rs      what has begun ends, whoever waits for it
 //! grants.rs         GET /chat-token/grants
 //! health.rs         GET /live, GET /ready
 //! code.rs           every problem, in one table
@@ -29,6 +30,7 @@ mod code;
 mod cookie;
 mod cors;
 mod credential;
+mod finishing;
 mod grants;
 mod health;
 mod layers;
@@ -58,7 +60,7 @@ use crate::signalwire::Client;
 pub use address::TrustedProxies;
 pub use code::{Code, Row};
 pub use cookie::{CookieFault, CookieSettings};
-pub use layers::{Guard, Quiet, guarded};
+pub use layers::{Front, Guard, Quiet, guarded};
 pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault};
 pub use problem::Problem;
 pub use routes::{MetricSeries, metric_series};
@@ -126,14 +128,16 @@ impl App {
         Self(Arc::new(parts))
     }
 
-    /// The routes with all that is around them. `guard` looks at each request first, where there is one.
-    pub fn router(&self, guard: Option<Guard>) -> Router {
-        self.router_with(Router::new(), guard)
+    /// The routes, and `more` of them, with all that is around them: problems, headers, a line in the log. `guard` looks at
+    /// each request first, where there is one.
+    #[must_use]
+    pub fn front(&self, more: Routes, guard: Option<Guard>) -> Front {
+        Front::new(routes::routes(self, more), self, guard)
     }
 
-    /// The same with `more` routes, whose answers are like those of the others: problems, headers, a line in the log.
-    pub fn router_with(&self, more: Routes, guard: Option<Guard>) -> Router {
-        layers::around(routes::routes(self, more), self, guard)
+    /// The same without more routes, as a router.
+    pub fn router(&self, guard: Option<Guard>) -> Router {
+        Router::new().fallback_service(self.front(Routes::new(), guard))
     }
 
     /// The policy in force.

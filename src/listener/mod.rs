@@ -20,9 +20,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,7 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 use self::phase::{Answering, Phase, TimedStream};
 use self::unread::{Rest, is_expected};
@@ -67,14 +67,17 @@ impl Default for ConnectionSettings {
 /// which is a part of its first head's time.
 ///
 /// `connections` tells how many there are. Each request has the peer's [`SocketAddr`] among its extensions.
-pub async fn serve(
+pub async fn serve<S>(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    service: S,
     settings: ConnectionSettings,
     draining: CancellationToken,
     connections: TaskTracker,
-) {
+) where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
     let kill = CancellationToken::new();
     let _kill_when_dropped = kill.clone().drop_guard();
     let places = Arc::new(Semaphore::new(settings.max_connections));
@@ -95,7 +98,7 @@ pub async fn serve(
                 was_refused = false;
                 let (draining, kill) = (draining.clone(), kill.clone());
                 let connection = Connection { peer, settings, draining, kill, place };
-                connections.spawn(connection.serve(stream, tls.clone(), router.clone()));
+                connections.spawn(connection.serve(stream, tls.clone(), service.clone()));
             }
             // The one connection was gone before it was accepted.
             Err(error) if is_of_one_connection(&error) => {}
@@ -157,13 +160,16 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, tls: Option<Arc<Tls>>, router: Router) {
+    async fn serve<S>(self, stream: TcpStream, tls: Option<Arc<Tls>>, service: S)
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    {
         // Answers are small and waited for; a socket that will not have it is served all the same.
         let _ = stream.set_nodelay(true);
         let phase = Phase::default();
         let stream = TimedStream::new(stream, phase.clone(), self.settings.header_timeout, self.settings.keep_alive);
         let Some(tls) = tls else {
-            return self.answer(stream, phase, router).await;
+            return self.answer(stream, phase, service).await;
         };
         // The stream would give the other side `keep_alive` to take what we say.
         let handshake = timeout(self.settings.header_timeout, tls.accept(stream));
@@ -175,25 +181,28 @@ impl Connection {
             () = self.draining.cancelled() => return,
         };
         match shaken {
-            Ok(stream) => self.answer(stream, phase, router).await,
+            Ok(stream) => self.answer(stream, phase, service).await,
             Err(error) => tracing::debug!(peer = %self.peer, "a TLS handshake failed: {error}"),
         }
     }
 
     /// Serves what is asked on a stream whose own time-outs know the phase.
-    async fn answer<S>(self, stream: S, phase: Phase, router: Router)
+    async fn answer<T, S>(self, stream: T, phase: Phase, service: S)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        T: AsyncRead + AsyncWrite + Unpin,
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
     {
         let Self { peer, settings, draining, kill, place: _place } = self;
+        // One for all: a connection has one request at a time.
+        let rest = Rest::default();
         let service = service_fn(|mut request: Request<Incoming>| {
             phase.enter_busy();
             request.extensions_mut().insert(peer);
-            let (router, phase, rest) = (router.clone(), phase.clone(), Rest::default());
+            let (service, phase, rest) = (service.clone(), phase.clone(), rest.clone());
             async move {
                 let is_expected = is_expected(request.headers());
-                let request = request.map(|body| axum::body::Body::new(rest.lend(body)));
-                let mut response = router.oneshot(request).await?;
+                let request = request.map(|body| Body::new(rest.lend(body)));
+                let mut response = service.oneshot(request).await?;
                 if !rest.is_read_away(is_expected).await {
                     // RFC 9112 §9.3: what comes after this answer would be taken for the next request.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

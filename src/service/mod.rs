@@ -189,7 +189,7 @@ impl Service {
         let serving = listener::serve(
             listener,
             certificate,
-            app.router_with(more, guard),
+            app.front(more, guard),
             lifetime.connections,
             draining.clone(),
             status.connections.clone(),
