@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::json;
 use usher::chat::{ClaimedRoles, Facts, Timestamp, Who};
@@ -25,7 +26,7 @@ pub(crate) fn facts() -> Facts {
     Facts {
         who: Who::Known { issuer: "app".to_owned() },
         roles: ClaimedRoles::Names(vec!["r0".to_owned()]),
-        claims: [("sub".to_owned(), json!("alice"))].into_iter().collect(),
+        claims: Arc::new([("sub".to_owned(), json!("alice"))].into_iter().collect()),
         ends: Some(NOW.plus_millis(3_600_000)),
     }
 }

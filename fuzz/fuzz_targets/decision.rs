@@ -47,7 +47,7 @@ fn known(claims: Object) -> Facts {
         _ => Vec::new(),
     };
     let ends = claims.get("exp").and_then(Value::as_i64).map(|left| NOW.plus_millis(left.saturating_mul(1_000)));
-    Facts { who: Who::Known { issuer: "app".to_owned() }, roles: ClaimedRoles::Names(names), claims, ends }
+    Facts { who: Who::Known { issuer: "app".to_owned() }, roles: ClaimedRoles::Names(names), claims: claims.into(), ends }
 }
 
 /// Of a policy and itself nothing differs.
@@ -94,7 +94,7 @@ fn one(policy: &Policy, facts: &Facts, ask: &Ask, account: &Account) {
     }
     // A record of the claims that were read decides the same, and says of each that it needs.
     let recorded = policy.claims_of(facts);
-    let again = Facts { claims: claims_from(&recorded), ..facts.clone() };
+    let again = Facts { claims: claims_from(&recorded).into(), ..facts.clone() };
     let replayed = policy.evaluate(&again, ask, NOW);
     assert_eq!((granted(&replayed), &replayed.rights), (granted(account), &account.rights), "{recorded:?}");
     let needed = policy.claims_needed(facts, ask);

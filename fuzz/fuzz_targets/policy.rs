@@ -45,7 +45,7 @@ fn known(policy: &Policy) -> Facts {
     Facts {
         who: Who::Known { issuer: "app".to_owned() },
         roles: ClaimedRoles::Names(policy.claimable().into_iter().map(str::to_owned).collect()),
-        claims,
+        claims: claims.into(),
         ends: Some(NOW.plus_millis(3_600_000)),
     }
 }

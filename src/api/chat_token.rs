@@ -3,9 +3,12 @@
 
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use rand::Rng as _;
 use serde::Serialize;
 use tracing::Instrument as _;
@@ -13,8 +16,8 @@ use tracing::Instrument as _;
 use super::finishing::Finishing;
 use super::problem::{DeniedRow, Problem, denied_rows};
 use super::routes::MINTED;
-use super::{App, Context, body};
-use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp};
+use super::{App, Code, Context, body, layers};
+use crate::chat::{Channels, MemberId, Terms, Timestamp};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
 use crate::ops::clock;
@@ -27,6 +30,9 @@ use crate::signalwire::{Call, MintFault};
 const REFRESH_WINDOW: i64 = 120;
 /// The soonest that anybody is told to come back, in seconds.
 const SOONEST_REFRESH: i64 = 30;
+
+/// How many bytes an answer has beside its token, about.
+const USUAL_REST: usize = 1_024;
 
 pub(super) async fn post(
     State(app): State<App>,
@@ -62,7 +68,7 @@ async fn decide(
     policy: &Policy,
     session: &Session,
     head: &Parts,
-    body: axum::body::Body,
+    body: Body,
     audit: &mut AuditEvent,
 ) -> Result<Granted, Problem> {
     let member = policy.member_id(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
@@ -133,7 +139,7 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
             let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
             let token = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
-            Ended { answer: Ok(axum::Json(token).into_response()), outcome, audit }
+            Ended { answer: token.into_answer(), outcome, audit }
         }
         Err(fault) => {
             audit.not_minted(fault.upstream_status(), took);
@@ -155,7 +161,7 @@ fn begin_audit(app: &App, context: &Context, policy: &Policy, session: &Session)
 struct Answer<'a> {
     token: &'a str,
     member_id: &'a MemberId,
-    channels: &'a std::collections::BTreeMap<ChannelName, Rights>,
+    channels: &'a Channels,
     expires_at: String,
     expires_in: i64,
     refresh_in: i64,
@@ -185,6 +191,15 @@ impl<'a> Answer<'a> {
             ttl_limited_by: limited_by,
             denied: denied_rows(refused),
         }
+    }
+
+    fn into_answer(self) -> Result<Response, Problem> {
+        let mut body = Vec::with_capacity(self.token.len() + USUAL_REST);
+        serde_json::to_writer(&mut body, &self).map_err(|_| Problem::new(Code::InternalError))?;
+        let mut response = Response::new(Body::from(body));
+        *response.headers_mut() = HeaderMap::with_capacity(layers::USUAL_HEADERS);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
     }
 }
 

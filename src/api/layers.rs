@@ -34,6 +34,9 @@ const OTHER_METHOD: &str = "other";
 /// How much longer than its deadline a request may take to say so itself.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How many headers an answer has, about.
+pub(super) const USUAL_HEADERS: usize = 12;
+
 /// What every answer has, unless it has its own.
 const SECURITY: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
@@ -124,17 +127,20 @@ impl Around {
     /// The guard's look, the route, and a limit of time: a backstop, as whatever awaits something keeps to the deadline by
     /// itself. A panic is a bug of ours and costs this one answer.
     async fn work(&self, request: Request) -> Response {
-        if let Err(code) = self.guard.map_or(Ok(()), |guard| guard(request.headers())) {
-            return Problem::new(code).into_response();
-        }
         let deadline = request.extensions().get::<Context>().map(|context| context.deadline + GRACE);
-        let answer = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind();
+        let answer = async {
+            match self.guard.map_or(Ok(()), |guard| guard(request.headers())) {
+                Ok(()) => self.routes.clone().oneshot(request).await.into_response(),
+                Err(code) => Problem::new(code).into_response(),
+            }
+        };
+        let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await,
             None => Ok(answer.await),
         };
         match answer {
-            Ok(Ok(Ok(answer))) => answer,
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Problem::new(Code::InternalError).into_response(),
             Err(_) => Problem::new(Code::UpstreamTimeout).into_response(),
         }

@@ -107,7 +107,7 @@ impl Differ<'_> {
         if !self.told.insert((channel.clone(), permission)) {
             return String::new();
         }
-        let rights = self.came.account.iter().flat_map(|account| &account.rights);
+        let rights = self.came.account.iter().flat_map(|account| account.rights.iter());
         if let Some(right) = rights.into_iter().find(|it| it.channel == *channel && it.permission == permission) {
             return format!(": {}", self.why(right));
         }
@@ -127,7 +127,7 @@ impl Differ<'_> {
     }
 
     fn tell_rights(&mut self, sign: &str, which: impl Fn(&Right) -> bool) {
-        let rights = self.came.account.iter().flat_map(|account| &account.rights).filter(|right| which(right));
+        let rights = self.came.account.iter().flat_map(|account| account.rights.iter()).filter(|right| which(right));
         let told: Vec<String> = rights
             .map(|right| format!("{sign}   {}: {}", line(&right.channel, right.permission), self.why(right)))
             .collect();

@@ -66,7 +66,7 @@ impl Case {
                 let facts = unverified_facts(timeless, vouching).map_err(|cause| cause.to_string())?;
                 let ends = expires_in.map(|seconds| NOW.plus_millis(seconds.saturating_mul(1_000)));
                 // The policy may read those two as well.
-                Ok(Facts { ends, claims: claims.clone(), ..facts })
+                Ok(Facts { ends, claims: claims.clone().into(), ..facts })
             }
         }
     }

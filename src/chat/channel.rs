@@ -1,5 +1,7 @@
 //! A channel's name as SignalWire takes it and as usher lets it be asked for. Must not know where the name came from.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 /// The name of a channel that may be asked for: 1 to 250 Unicode scalar values, no control character (Cc), no U+2028 or
@@ -8,7 +10,7 @@ use serde::Serialize;
 /// One that exists is a valid one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct ChannelName(String);
+pub struct ChannelName(Arc<str>);
 
 /// One reason why a text is no [`ChannelName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +47,7 @@ impl ChannelName {
     /// The first reason why the text is none; [`ChannelName::faults`] has them all.
     pub fn parse(text: &str) -> Result<Self, ChannelNameFault> {
         match Self::faults(text).next() {
-            None => Ok(Self(text.to_owned())),
+            None => Ok(Self(text.into())),
             Some(fault) => Err(fault),
         }
     }

@@ -1,5 +1,7 @@
 //! What is known of somebody who asks, however it became known. Must not know tokens, keys or headers.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{Object, Timestamp};
@@ -13,7 +15,7 @@ pub struct Facts {
     /// The names in the claim that roles are read from.
     pub roles: ClaimedRoles,
     /// Every claim of the session; none for a guest.
-    pub claims: Object,
+    pub claims: Arc<Object>,
     /// When what the session allows must be over (its `exp`, or its greatest age if that is sooner, and the issuer's
     /// `outlive`); none: it sets no end.
     pub ends: Option<Timestamp>,
@@ -47,7 +49,7 @@ impl Facts {
     /// A guest: no claim, no role, no end.
     #[must_use]
     pub fn guest(fresh: Uuid) -> Self {
-        Self { who: Who::Guest { fresh }, roles: ClaimedRoles::Names(Vec::new()), claims: Object::new(), ends: None }
+        Self { who: Who::Guest { fresh }, roles: ClaimedRoles::Names(Vec::new()), claims: Arc::default(), ends: None }
     }
 
     /// The alias of the issuer who vouches; none for a guest.

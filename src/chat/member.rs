@@ -1,5 +1,7 @@
 //! Who a chat token is for, as SignalWire names it. Must not know how it was derived.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 /// What every guest's member id begins with, and nobody else's does.
@@ -8,7 +10,7 @@ pub const GUEST_PREFIX: &str = "guest-";
 /// SignalWire's `member_id`: 1 to 250 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct MemberId(String);
+pub struct MemberId(Arc<str>);
 
 /// Why a text is no member's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,13 +44,13 @@ impl MemberId {
         if text.starts_with(GUEST_PREFIX) {
             return Err(MemberIdFault::LooksLikeGuest);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The id of a guest, from a name that is fresh for each token (a UUID).
     #[must_use]
     pub fn guest(fresh: uuid::Uuid) -> Self {
-        Self(format!("{GUEST_PREFIX}{fresh}"))
+        Self(format!("{GUEST_PREFIX}{fresh}").into())
     }
 
     /// Whether this is a guest's.

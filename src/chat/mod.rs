@@ -4,6 +4,7 @@
 mod ask;
 mod causes;
 mod channel;
+mod channels;
 mod facts;
 mod fault;
 pub mod json;
@@ -16,6 +17,7 @@ mod ttl;
 pub use ask::{Ask, Conditions, Draft, Mode};
 pub use causes::causes;
 pub use channel::{ChannelName, ChannelNameFault};
+pub use channels::Channels;
 pub use facts::{ClaimedRoles, Facts, Who};
 pub use fault::{Fault, FaultCode};
 pub use member::{GUEST_PREFIX, MemberId, MemberIdFault};
@@ -36,5 +38,23 @@ pub const MAX_STATE_CHARS: usize = 2_000;
 /// How many characters `value` has as compact JSON, quotes and punctuation included.
 #[must_use]
 pub fn serialized_chars(value: &serde_json::Value) -> usize {
-    value.to_string().chars().count()
+    let mut counted = Counted(0);
+    // It takes whatever comes.
+    let _ = serde_json::to_writer(&mut counted, value);
+    counted.0
+}
+
+/// Counts the characters of UTF-8 that is written to it.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        let is_first = |byte: &&u8| **byte & 0b1100_0000 != 0b1000_0000;
+        self.0 += text.iter().filter(is_first).count();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,10 +1,8 @@
 //! What a token shall carry; its serialization is the body that SignalWire gets. Must not know how it was decided.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::{ChannelName, MemberId, Object, Rights, Ttl};
+use super::{Channels, MemberId, Object, Ttl};
 
 /// The content of a chat token, and by [`Serialize`] exactly the body of `POST /api/chat/tokens`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -12,7 +10,7 @@ pub struct Terms {
     /// Whole minutes.
     pub ttl: Ttl,
     /// 1 to 500 channels, each with at least one right.
-    pub channels: BTreeMap<ChannelName, Rights>,
+    pub channels: Channels,
     /// Always sent, so that SignalWire never makes one up.
     pub member_id: MemberId,
     /// At most 2,000 characters as compact JSON.

@@ -34,7 +34,7 @@ pub(super) fn facts_of(recorded: &Recorded) -> Facts {
     Facts {
         who: Who::Known { issuer },
         roles: recorded.roles_claimed.clone().map_or(ClaimedRoles::Withheld, ClaimedRoles::Names),
-        claims: claims_from(&recorded.claims),
+        claims: claims_from(&recorded.claims).into(),
         ends: recorded.session_ends,
     }
 }

@@ -100,7 +100,7 @@ fn grants(policy: &Policy, role: &str) -> bool {
     let facts = Facts {
         who: Who::Known { issuer: super::issuer::ALIAS.to_owned() },
         roles: ClaimedRoles::Names(vec![role.to_owned()]),
-        claims,
+        claims: claims.into(),
         ends: None,
     };
     let decide = |ask: Ask| policy.evaluate(&facts, &ask, clock::now()).outcome.is_ok();

@@ -173,7 +173,7 @@ async fn explain(State(page): State<Arc<Page>>, headers: HeaderMap, body: Bytes)
         Explained::of(Question { facts, ask: Asked::Body(ask.into_bytes()), now, recorded: None }, &policy, true);
     let file = page.app.status().policy().path().to_owned();
     let facts = &explained.question.facts;
-    let rights = explained.account().map(|account| account.rights.as_slice()).unwrap_or_default();
+    let rights = explained.account().map(|account| &*account.rights).unwrap_or_default();
     let words = match rights {
         [] if explained.account().is_some() => policy.why_nothing(facts, &file),
         rights => rights.iter().map(|right| policy.in_words(facts, right, &file)).collect(),

@@ -13,7 +13,7 @@ pub fn document(explained: &Explained, policy: &Policy, file: &str) -> Value {
     let mapping = policy.role_mapping(facts);
     let account = explained.account();
     let terms = account.and_then(|account| account.outcome.as_ref().ok());
-    let rights = account.map(|account| account.rights.as_slice()).unwrap_or_default();
+    let rights = account.map(|account| &*account.rights).unwrap_or_default();
     let refused = account.map(crate::policy::Account::refused).unwrap_or_default();
     let claimed = mapping.claimed.iter().map(|(name, roles)| json!({"name": name, "roles": roles}));
     json!({

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Status, clock, log};
-use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights, Ttl};
+use crate::chat::{Ask, ChannelName, Channels, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights, Ttl};
 use crate::policy::{Account, Denial, LimitedBy, Right, Verdict};
+
+/// How many bytes an event has, about.
+const USUAL_BYTES: usize = 2_048;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -50,13 +53,14 @@ impl Outcome {
 pub struct AuditEvent {
     event: &'static str,
     time: String,
-    request_id: String,
-    decision_id: Option<String>,
+    request_id: Arc<str>,
+    #[serde(serialize_with = "hyphenated")]
+    decision_id: Option<Uuid>,
     outcome: Outcome,
     code: Option<&'static str>,
     reason: Option<String>,
     issuer: Option<String>,
-    member_id: Option<String>,
+    member_id: Option<MemberId>,
     subject: Option<String>,
     session_ends: Option<String>,
     claims: Object,
@@ -65,8 +69,9 @@ pub struct AuditEvent {
     decided_at: Option<String>,
     mode: Option<Mode>,
     asked: Option<BTreeMap<ChannelName, Rights>>,
-    granted: Option<BTreeMap<ChannelName, Rights>>,
-    denied: Option<Vec<Denied>>,
+    granted: Option<Channels>,
+    #[serde(serialize_with = "denied")]
+    denied: Option<Arc<[Right]>>,
     ttl_asked: Option<u32>,
     ttl: Option<u32>,
     ttl_limited_by: Option<LimitedBy>,
@@ -83,11 +88,11 @@ pub struct AuditEvent {
 
 /// A right that was refused, and the rule that did; none where no rule matched.
 #[derive(Debug, Serialize)]
-struct Denied {
-    channel: ChannelName,
+struct Denied<'a> {
+    channel: &'a ChannelName,
     permission: Permission,
-    role: Option<Arc<str>>,
-    pattern: Option<Arc<str>>,
+    role: Option<&'a str>,
+    pattern: Option<&'a str>,
 }
 
 impl AuditEvent {
@@ -96,7 +101,7 @@ impl AuditEvent {
     #[must_use]
     pub fn begin(
         status: &Arc<Status>,
-        request_id: &str,
+        request_id: &Arc<str>,
         address: Option<IpAddr>,
         facts: &Facts,
         claims: Object,
@@ -109,7 +114,7 @@ impl AuditEvent {
         Self {
             event: "audit",
             time: String::new(),
-            request_id: request_id.to_owned(),
+            request_id: Arc::clone(request_id),
             decision_id: None,
             outcome: Outcome::Failed,
             code: None,
@@ -141,18 +146,18 @@ impl AuditEvent {
 
     /// Whose token it would be.
     pub fn member(&mut self, member: &MemberId) {
-        self.member_id = Some(member.as_str().to_owned());
+        self.member_id = Some(member.clone());
     }
 
     /// What was asked, and what came of it. From here on the event is written, whatever happens.
     pub fn decided(&mut self, ask: &Ask, account: &Account) {
-        self.decision_id = Some(Uuid::new_v4().to_string());
+        self.decision_id = Some(Uuid::new_v4());
         self.decided_at = Some(clock::rfc3339_millis(account.decided_for));
         self.mode = Some(ask.mode);
         self.asked.clone_from(&ask.channels);
         self.ttl_asked = ask.ttl.map(Ttl::minutes);
         self.roles = Some(account.roles.clone());
-        self.denied = Some(account.rights.iter().filter_map(Denied::of).collect());
+        self.denied = Some(Arc::clone(&account.rights));
         if let Ok(terms) = &account.outcome {
             self.granted = Some(terms.channels.clone());
             self.ttl = Some(terms.ttl.minutes());
@@ -198,8 +203,13 @@ impl AuditEvent {
         }
         self.status.metrics.decided(self.outcome);
         self.time = clock::rfc3339_millis(clock::now());
-        match serde_json::to_string(self) {
-            Ok(line) => log::write_line(line + "\n"),
+        let mut line = Vec::with_capacity(USUAL_BYTES);
+        match serde_json::to_writer(&mut line, self) {
+            Ok(()) => {
+                line.push(b'\n');
+                let line = String::from_utf8(line);
+                log::write_line(line.unwrap_or_else(|no| String::from_utf8_lossy(no.as_bytes()).into_owned()));
+            }
             Err(error) => tracing::error!("an audit event cannot be written: {error}"),
         }
     }
@@ -216,18 +226,32 @@ impl Drop for AuditEvent {
     }
 }
 
-impl Denied {
-    fn of(right: &Right) -> Option<Self> {
+fn hyphenated<S: Serializer>(id: &Option<Uuid>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.serialize_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn denied<S: Serializer>(rights: &Option<Arc<[Right]>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match rights {
+        Some(rights) => serializer.collect_seq(rights.iter().filter_map(Denied::of)),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl<'a> Denied<'a> {
+    fn of(right: &'a Right) -> Option<Self> {
         let by = match &right.verdict {
             Verdict::Allowed { .. } => return None,
             Verdict::Denied { by } => Some(by),
             Verdict::NoRule => None,
         };
         Some(Self {
-            channel: right.channel.clone(),
+            channel: &right.channel,
             permission: right.permission,
-            role: by.map(|rule| Arc::clone(&rule.role)),
-            pattern: by.map(|rule| Arc::clone(&rule.pattern)),
+            role: by.map(|rule| &*rule.role),
+            pattern: by.map(|rule| &*rule.pattern),
         })
     }
 }

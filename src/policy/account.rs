@@ -17,7 +17,7 @@ pub struct Account {
     /// The claimed names that are no role of this policy, or not for this issuer's sessions.
     pub ignored_roles: Vec<String>,
     /// Each right that was asked for (or listed, where nothing was), by channel, `read` before `write`.
-    pub rights: Vec<Right>,
+    pub rights: Arc<[Right]>,
     /// How the ttl came about, where rights were granted.
     pub ttl: Option<TtlAccount>,
     /// The moment that it was decided for: the latest at which the token may still be minted.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::listing::Listings;
 use super::member::MemberTemplate;
 use super::pattern::{Pattern, Placeholders, Use};
 use super::{Guest, Life, Policy, Role, Rule, TtlBounds, file, inclusion, issuers};
@@ -67,6 +68,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
         blocked: texts(fields.table("blocked").and_then(|blocked| blocked.list("members"))).collect(),
         placeholders: compiler.placeholders,
         sha256,
+        listings: Listings::default(),
         lives: compiler.lives,
         roles: roles(drafts),
     };

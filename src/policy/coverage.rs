@@ -34,7 +34,7 @@ impl Coverage {
         for role in roles.iter().filter_map(|role| policy.role(*role)) {
             self.used((role.line, Part::Role(role.name.clone())), Rights::NONE);
         }
-        for right in &account.rights {
+        for right in account.rights.iter() {
             let name = view.split(right.channel.as_str());
             let used: Vec<(&Role, &Rule)> = match right.verdict {
                 Verdict::Allowed { .. } => view.allowing(&name, right.permission).collect(),

@@ -1,12 +1,14 @@
 //! The one evaluator, and the only place where a [`Grant`] is made. A pure function of the policy, the facts, the request
 //! and the time; must not know I/O, the clock, or any order of roles and rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Policy;
-use super::account::{Account, Denial, LimitedBy, NothingGranted, Right, TtlAccount, Verdict};
+use super::account::{Account, Denial, LimitedBy, NothingGranted, TtlAccount};
+use super::listing::Listing;
 use super::view::View;
-use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, MemberId, Mode, Rights, Terms, Timestamp, Ttl};
+use crate::chat::{Ask, ClaimedRoles, Facts, MemberId, Mode, Terms, Timestamp, Ttl};
 use crate::session::Session;
 
 /// Terms that the policy in force decided for a verified session: the only thing that can be minted.
@@ -86,7 +88,7 @@ impl Policy {
             member_id: None,
             roles: self.names_of(&roles),
             ignored_roles,
-            rights: Vec::new(),
+            rights: Arc::default(),
             ttl: None,
             decided_for: now,
             outcome: Err(Denial::NothingGranted(NothingGranted::NoRight)),
@@ -108,30 +110,39 @@ impl Policy {
         if facts.roles == ClaimedRoles::Withheld {
             return Err(Denial::NothingGranted(NothingGranted::RolesWithheld));
         }
-        let view = View::new(self, facts, roles);
-        let asked = match &ask.channels {
-            Some(channels) => channels.clone(),
-            None => view.concrete()?,
+        let listing = match &ask.channels {
+            Some(asked) => Listing::of(View::new(self, facts, roles).judge(asked)),
+            None => self.listing(facts, roles)?,
         };
-        account.rights = view.judge(&asked);
-
-        let mut channels: BTreeMap<ChannelName, Rights> = BTreeMap::new();
-        for right in account.rights.iter().filter(|right| right.is_allowed()) {
-            let granted = channels.entry(right.channel.clone()).or_default();
-            *granted = granted.with(right.permission);
+        account.rights = listing.rights;
+        if ask.channels.is_some() && ask.mode == Mode::Strict {
+            let refused = account.refused();
+            if !refused.is_empty() {
+                return Err(Denial::ChannelsDenied(refused));
+            }
         }
-        let refused = account.refused();
-        if ask.channels.is_some() && ask.mode == Mode::Strict && !refused.is_empty() {
-            return Err(Denial::ChannelsDenied(refused));
-        }
-        if channels.is_empty() {
+        if listing.channels.is_empty() {
             return Err(Denial::NothingGranted(NothingGranted::NoRight));
         }
 
-        let bounds = self.ttl(facts, ask.ttl, shortest(&account.rights), now);
+        let bounds = self.ttl(facts, ask.ttl, listing.cap, now);
         account.ttl = Some(bounds);
         let ttl = bounds.result.ok_or(Denial::SessionExpiring)?;
-        Ok(Terms { ttl, channels, member_id, state: self.merged_state(facts, ask) })
+        Ok(Terms { ttl, channels: listing.channels, member_id, state: self.merged_state(facts, ask) })
+    }
+
+    /// What becomes of all that is granted by a concrete name.
+    fn listing(&self, facts: &Facts, roles: &BTreeSet<usize>) -> Result<Listing, Denial> {
+        if let Some(known) = self.listings.of(roles) {
+            return Ok(known);
+        }
+        let view = View::new(self, facts, roles);
+        let listing = Listing::of(view.judge(&view.concrete()?));
+        // INVARIANT: where no claim was looked at, roles alone decide, and another session with these comes out the same.
+        if view.consulted().next().is_none() {
+            self.listings.remember(roles, &listing);
+        }
+        Ok(listing)
     }
 
     /// The least of all bounds, in whole minutes. `rights_cap`: the shortest-lived right's.
@@ -165,15 +176,6 @@ impl Policy {
             limited_by,
         }
     }
-}
-
-/// The shortest-lived granted right's cap.
-fn shortest(rights: &[Right]) -> Option<Ttl> {
-    let caps = rights.iter().filter_map(|right| match right.verdict {
-        Verdict::Allowed { cap, .. } => cap,
-        Verdict::Denied { .. } | Verdict::NoRule => None,
-    });
-    caps.min()
 }
 
 fn minutes(ttl: Ttl) -> i64 {

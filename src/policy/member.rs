@@ -143,23 +143,26 @@ impl Policy {
     }
 
     fn fill_member(&self, facts: &Facts) -> Result<MemberId, String> {
-        let mut parts = Vec::new();
+        let mut text = String::new();
+        let mut add = |part: &str| {
+            if !text.is_empty() {
+                text.push(self.separator);
+            }
+            text.push_str(part);
+        };
         for segment in &self.member.pattern.segments {
             match segment {
-                Segment::Literal(literal) => parts.push(literal.clone()),
+                Segment::Literal(literal) => add(literal),
                 Segment::Placeholder(index) => {
                     let Some(placeholder) = self.placeholders.get(*index) else { continue };
-                    let values = placeholder.values(facts, self.separator);
-                    match values.fitting.as_slice() {
-                        [one] if values.given == 1 => parts.push(one.clone()),
-                        _ => {
-                            return Err(format!("`{}` does not hold exactly one value that fits", placeholder.claim()));
-                        }
-                    }
+                    let only = placeholder.only(facts, self.separator);
+                    add(&only.ok_or_else(|| {
+                        format!("`{}` does not hold exactly one value that fits", placeholder.claim())
+                    })?);
                 }
                 Segment::One | Segment::Rest => {}
             }
         }
-        MemberId::parse(&parts.join(&self.separator.to_string())).map_err(|fault| fault.to_string())
+        MemberId::parse(&text).map_err(|fault| fault.to_string())
     }
 }

@@ -14,6 +14,7 @@
 //! inclusion.rs the same for `includes`: whom a role brings along, circles
 //! issuers.rs   what several issuers need, so that two name spaces stay two
 //! lint.rs      what is allowed and probably not meant
+//! listing.rs   what everybody with the same roles is granted, remembered
 //! mapping.rs   claimed names → the policy's roles
 //! view.rs      the rules as one session meets them, and what becomes of one right
 //! decide.rs    the one evaluator, and the only place where a Grant is made
@@ -40,6 +41,7 @@ mod identity;
 mod inclusion;
 mod issuers;
 mod lint;
+mod listing;
 mod mapping;
 mod member;
 mod overview;
@@ -56,6 +58,7 @@ mod widening;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use listing::Listings;
 use member::{MemberTemplate, StateKey};
 use pattern::{Pattern, Placeholders};
 use rules::Rules;
@@ -93,6 +96,7 @@ pub struct Policy {
     /// Every duration that the file has, and where.
     lives: Vec<(Life, Ttl, Place)>,
     sha256: String,
+    listings: Listings,
 }
 
 /// What a duration is for.

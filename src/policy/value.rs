@@ -1,6 +1,8 @@
 //! Placeholders: which claim, through which filter, and the values that a session gives them. Claims are values, never
 //! patterns: nothing here is parsed again. Must not know where in a pattern a value goes.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -126,6 +128,20 @@ impl Placeholder {
         }
     }
 
+    /// The value, where the session gives exactly one and it fits.
+    pub(super) fn only<'a>(&self, facts: &'a Facts, separator: char) -> Option<Cow<'a, str>> {
+        if self.claim == Claim::Issuer {
+            return self.fitting_text(facts.issuer()?.into(), separator);
+        }
+        match self.claim_of(facts)? {
+            Value::Array(list) => match list.as_slice() {
+                [one] => self.fitting(one, separator),
+                _ => None,
+            },
+            single => self.fitting(single, separator),
+        }
+    }
+
     /// A claim as it is, for the state: no segment rule applies.
     pub(super) fn plain_value(&self, facts: &Facts) -> Option<Value> {
         let value = match self.claim {
@@ -152,7 +168,7 @@ impl Placeholder {
         for value in given {
             values.given += 1;
             match self.fitting(value, separator) {
-                Some(text) => values.fitting.push(text),
+                Some(text) => values.fitting.push(text.into_owned()),
                 None => values.whole = false,
             }
         }
@@ -161,10 +177,13 @@ impl Placeholder {
         values
     }
 
-    fn fitting(&self, value: &Value, separator: char) -> Option<String> {
-        let text = text_of(value)?;
+    fn fitting<'a>(&self, value: &'a Value, separator: char) -> Option<Cow<'a, str>> {
+        self.fitting_text(text_of(value)?, separator)
+    }
+
+    fn fitting_text<'a>(&self, text: Cow<'a, str>, separator: char) -> Option<Cow<'a, str>> {
         match self.filter {
-            Some(filter) => (!text.is_empty()).then(|| filter.apply(&text)),
+            Some(filter) => (!text.is_empty()).then(|| filter.apply(&text).into()),
             None => fits_a_segment(&text, separator).then_some(text),
         }
     }
@@ -192,10 +211,10 @@ impl Filter {
 }
 
 /// A string, or an integer of 64 bits as its digits.
-fn text_of(value: &Value) -> Option<String> {
+fn text_of(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string().into()),
         _ => None,
     }
 }

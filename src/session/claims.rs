@@ -1,6 +1,8 @@
 //! Claims whose signature is good, against what the issuer's settings want of them. Time is an argument. Must not know
 //! keys or signatures.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::refusal::{Cause, Refusal};
@@ -11,7 +13,7 @@ use crate::chat::{ClaimedRoles, Facts, Object, Timestamp, Who};
 const END_OF_9999: f64 = 253_402_300_799.0;
 
 /// Checks every claim, `exp` last: a token that is wrong in anything else is never told that it has merely expired.
-pub(super) fn check(claims: Object, settings: &IssuerSettings, now: Timestamp) -> Result<Facts, Refusal> {
+pub(super) fn check(claims: Arc<Object>, settings: &IssuerSettings, now: Timestamp) -> Result<Facts, Refusal> {
     check_audience(&claims, settings)?;
     if !matches!(claims.get("sub"), Some(Value::String(sub)) if !sub.is_empty()) {
         return Err(Cause::Subject.into());
@@ -57,7 +59,7 @@ pub fn unverified_facts(unverified_claims: Object, vouching: &Vouching) -> Resul
         who: Who::Known { issuer: vouching.name.clone() },
         roles: roles(&unverified_claims, &vouching.roles),
         ends: expires.into_iter().chain(aged).min().map(|over| over.plus_millis(millis(vouching.outlive))),
-        claims: unverified_claims,
+        claims: unverified_claims.into(),
     })
 }
 

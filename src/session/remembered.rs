@@ -39,7 +39,7 @@ pub(super) struct TokenPrint([u8; 32]);
 pub(super) struct Verified {
     pub(super) issuer: String,
     pub(super) key: KeyPrint,
-    pub(super) claims: Object,
+    pub(super) claims: Arc<Object>,
     /// How long the token was.
     pub(super) token_bytes: usize,
 }

@@ -255,12 +255,13 @@ impl Verifier {
         // INVARIANT: only from here on is a claim anything but somebody's text.
         let key = fitting.into_iter().find(|key| key.verifies(jws.signing_input, jws.signature));
         let key = key.ok_or(Cause::Signature)?;
-        let session = issuer.vouches_for(jws.unverified_claims.clone(), now)?;
+        let claims = Arc::new(jws.unverified_claims);
+        let session = issuer.vouches_for(Arc::clone(&claims), now)?;
         if let Some((remembered, print)) = print {
             let verified = Verified {
                 issuer: issuer.settings.issuer.clone(),
                 key: key.print,
-                claims: jws.unverified_claims,
+                claims,
                 token_bytes: unverified_token.len(),
             };
             remembered.insert(print, verified);
@@ -275,13 +276,13 @@ impl Verifier {
         if !issuer.keys.usable(now)?.holds(&verified.key) {
             return None;
         }
-        Some(issuer.vouches_for(verified.claims.clone(), now))
+        Some(issuer.vouches_for(Arc::clone(&verified.claims), now))
     }
 }
 
 impl Issuer {
     /// The session of claims that one of this issuer's usable keys has signed.
-    fn vouches_for(&self, claims: Object, now: Timestamp) -> Result<Session, Refusal> {
+    fn vouches_for(&self, claims: Arc<Object>, now: Timestamp) -> Result<Session, Refusal> {
         Ok(Session { facts: claims::check(claims, &self.settings, now)? })
     }
 }

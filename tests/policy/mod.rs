@@ -53,7 +53,7 @@ fn facts(roles: &[&str], claims: Value) -> Facts {
     Facts {
         who: Who::Known { issuer: "app".to_owned() },
         roles: ClaimedRoles::Names(roles.iter().map(|role| (*role).to_owned()).collect()),
-        claims,
+        claims: claims.into(),
         ends: None,
     }
 }

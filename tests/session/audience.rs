@@ -123,7 +123,7 @@ fn an_issuer_whose_list_of_audiences_is_empty_takes_nobody() {
 
 fn holds_what_it_says(verifier: &Verifier, claims: &Value) {
     let facts = facts(verifier, &signed(claims)).unwrap();
-    assert_eq!(Value::Object(facts.claims.clone()), *claims);
+    assert_eq!(Value::Object(usher::chat::Object::clone(&facts.claims)), *claims);
     assert_eq!(facts.issuer(), Some("app"));
 }
 

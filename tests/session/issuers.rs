@@ -47,7 +47,7 @@ fn an_issuer_that_is_not_configured_is_nobody() {
 fn a_session_holds_what_was_verified_and_nothing_else() {
     let claims = with(&json!({"tenant": {"id": 7}, "name": "Alice"}));
     let facts = facts(&both(), &Signer::secret().sign(&claims)).unwrap();
-    assert_eq!(serde_json::Value::Object(facts.claims), claims);
+    assert_eq!(serde_json::Value::Object(usher::chat::Object::clone(&facts.claims)), claims);
     assert_eq!(facts.roles, usher::chat::ClaimedRoles::Names(vec!["customer".to_owned()]));
     assert_eq!(facts.ends.unwrap().seconds(), super::NOW + 3_600);
 }

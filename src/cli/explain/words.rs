@@ -1,9 +1,12 @@
 //! An explanation in words, for a person.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
+use serde::Serialize;
+
 use super::World;
-use crate::chat::{Permission, Rights};
+use crate::chat::{ChannelName, MemberId, Object, Permission, Rights, Terms, Ttl};
 use crate::explain::Explained;
 use crate::ops::{clock, log};
 use crate::policy::{Right, TtlAccount, Verdict};
@@ -104,7 +107,7 @@ impl Words {
     fn rights(&mut self, explained: &Explained, world: &World) {
         let Some(account) = explained.account() else { return };
         let mut label = "rights";
-        for right in &account.rights {
+        for right in account.rights.iter() {
             let effect = if right.is_allowed() { "yes" } else { "no " };
             let why = world.policy.in_words(&explained.question.facts, right, &world.file);
             let told = format!("{effect} {} {}: {why}{}", right.channel, right.permission.as_str(), cap(right));
@@ -148,11 +151,27 @@ impl Words {
         let Some(terms) = explained.account().and_then(|account| account.outcome.as_ref().ok()) else {
             return self.line("upstream", "nothing is sent");
         };
-        let body = serde_json::to_string_pretty(terms).unwrap_or_default();
+        let body = serde_json::to_string_pretty(&Body::of(terms)).unwrap_or_default();
         self.line("upstream", "POST /api/chat/tokens");
         for line in body.lines() {
             self.line(SAME, line);
         }
+    }
+}
+
+/// The upstream body for a person: its channels are written line by line too, not as the one text that they are made into.
+#[derive(Serialize)]
+struct Body<'a> {
+    ttl: Ttl,
+    channels: &'a BTreeMap<ChannelName, Rights>,
+    member_id: &'a MemberId,
+    state: &'a Object,
+}
+
+impl<'a> Body<'a> {
+    fn of(terms: &'a Terms) -> Self {
+        let Terms { ttl, channels, member_id, state } = terms;
+        Self { ttl: *ttl, channels, member_id, state }
     }
 }
 

@@ -99,8 +99,12 @@ impl Tally {
             *self.features.entry(feature).or_default() += 1;
         }
         if found != expected {
-            let facts =
-                format!("{:?}, {:?}, claims {}", facts.who, facts.roles, brief(&Value::Object(facts.claims.clone())));
+            let facts = format!(
+                "{:?}, {:?}, claims {}",
+                facts.who,
+                facts.roles,
+                brief(&Value::Object(Object::clone(&facts.claims)))
+            );
             let left = case.facts.ends.map(|ends| ends.millis().saturating_sub(now.millis()));
             let world = format!("{text}\n{facts}\nleft of the session: {left:?} ms\nbody: {}", brief(body));
             self.differs(seed, &world, &format!("{found:#?}"), &format!("{expected:#?}"));

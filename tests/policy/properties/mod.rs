@@ -34,7 +34,7 @@ impl Hits {
     fn count(&self, world: &World, account: &Account) {
         let own: BTreeSet<String> = world.claimed.iter().map(|role| format!("r{role}")).collect();
         let mut reached: BTreeSet<&'static str> = BTreeSet::new();
-        for right in &account.rights {
+        for right in account.rights.iter() {
             match &right.verdict {
                 Verdict::Denied { .. } => drop(reached.insert("a deny")),
                 Verdict::NoRule => drop(reached.insert("no rule")),

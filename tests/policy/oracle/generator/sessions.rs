@@ -16,7 +16,7 @@ pub(super) fn facts(dice: &mut Dice, plan: &Plan, text: &str, now: Timestamp) ->
     Facts {
         who: Who::Known { issuer: dice.pick(&plan.aliases).clone() },
         roles,
-        claims: claims(dice, plan.separator, text),
+        claims: claims(dice, plan.separator, text).into(),
         ends: ends(dice, plan, now),
     }
 }
