@@ -11,13 +11,14 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use rand::Rng as _;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
 use super::finishing::Finishing;
 use super::problem::{DeniedRow, Problem, denied_rows};
 use super::routes::MINTED;
 use super::{App, Code, Context, body, layers};
-use crate::chat::{Channels, MemberId, Terms, Timestamp};
+use crate::chat::{Channels, MemberId, Terms, Timestamp, json};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
 use crate::ops::clock;
@@ -138,8 +139,9 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
             audit.minted(minted.status, took, minted.token.sha256());
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
             let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
-            let token = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
-            Ended { answer: token.into_answer(), outcome, audit }
+            let answer = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
+            let answer = answer.and_then(Answer::into_answer).map_err(|_| Problem::new(Code::InternalError));
+            Ended { answer, outcome, audit }
         }
         Err(fault) => {
             audit.not_minted(fault.upstream_status(), took);
@@ -159,7 +161,7 @@ fn begin_audit(app: &App, context: &Context, policy: &Policy, session: &Session)
 /// The answer: the token, and what a client wants to know of it without reading it.
 #[derive(Serialize)]
 struct Answer<'a> {
-    token: &'a str,
+    token: Box<RawValue>,
     member_id: &'a MemberId,
     channels: &'a Channels,
     expires_at: String,
@@ -178,11 +180,11 @@ impl<'a> Answer<'a> {
         sent: Timestamp,
         limited_by: Option<LimitedBy>,
         refused: &[Refused],
-    ) -> Self {
+    ) -> Result<Self, serde_json::Error> {
         let expires = Timestamp::from_seconds(sent.plus_ttl(terms.ttl).seconds());
         let expires_in = (clock::now().millis_until(expires).div_euclid(1_000)).max(0);
-        Self {
-            token,
+        Ok(Self {
+            token: json::text(token)?,
             member_id: &terms.member_id,
             channels: &terms.channels,
             expires_at: clock::rfc3339(expires),
@@ -190,12 +192,12 @@ impl<'a> Answer<'a> {
             refresh_in: refresh_in(expires_in, rand::rng().random_range(800..=1_000)),
             ttl_limited_by: limited_by,
             denied: denied_rows(refused),
-        }
+        })
     }
 
-    fn into_answer(self) -> Result<Response, Problem> {
-        let mut body = Vec::with_capacity(self.token.len() + USUAL_REST);
-        serde_json::to_writer(&mut body, &self).map_err(|_| Problem::new(Code::InternalError))?;
+    fn into_answer(self) -> Result<Response, serde_json::Error> {
+        let mut body = Vec::with_capacity(self.token.get().len() + USUAL_REST);
+        serde_json::to_writer(&mut body, &self)?;
         let mut response = Response::new(Body::from(body));
         *response.headers_mut() = HeaderMap::with_capacity(layers::USUAL_HEADERS);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

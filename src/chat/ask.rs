@@ -73,8 +73,8 @@ impl Draft {
         let mut draft = Self::default();
         match json::parse(body)? {
             Value::Object(members) => {
-                for (name, value) in &members {
-                    draft.read_member(name, value, body);
+                for (name, value) in members {
+                    draft.read_member(&name, value, body);
                 }
             }
             other => draft.wrong_type(String::new(), "an object", &other),
@@ -108,6 +108,9 @@ impl Draft {
     }
 
     fn check_state(&mut self, conditions: &Conditions<'_>) {
+        if self.ask.state.is_empty() {
+            return;
+        }
         let mut whole = conditions.state.clone();
         let mut refused = Vec::new();
         for (key, value) in &self.ask.state {
@@ -119,28 +122,28 @@ impl Draft {
         for at in refused {
             self.fault(at, FaultCode::StateKeyNotAllowed, "the policy does not let a client set this key");
         }
-        if !self.ask.state.is_empty() && serialized_chars(&Value::Object(whole)) > MAX_STATE_CHARS {
+        if serialized_chars(&Value::Object(whole)) > MAX_STATE_CHARS {
             let detail = "the member state has at most 2000 characters as compact JSON, the server's part included";
             self.fault("/state", FaultCode::StateSizeLimitExceeded, detail);
         }
     }
 
-    fn read_member(&mut self, name: &str, value: &Value, body: &[u8]) {
-        let at = pointer(&[name]);
+    fn read_member(&mut self, name: &str, value: Value, body: &[u8]) {
+        let at = || pointer(&[name]);
         match (name, value) {
-            ("channels", Value::Object(channels)) => self.read_channels(channels),
-            ("channels", other) => self.wrong_type(at, "an object of channel names", other),
-            ("ttl", Value::Number(number)) => self.read_ttl(number, json::is_written_as_integer(body, "ttl")),
-            ("ttl", other) => self.wrong_type(at, "an integer of minutes", other),
-            ("state", Value::Object(state)) => self.ask.state.clone_from(state),
-            ("state", other) => self.wrong_type(at, "an object", other),
-            ("member_id", Value::String(id)) => self.member_id = Some(id.clone()),
-            ("member_id", other) => self.wrong_type(at, "a string", other),
+            ("channels", Value::Object(channels)) => self.read_channels(&channels),
+            ("channels", other) => self.wrong_type(at(), "an object of channel names", &other),
+            ("ttl", Value::Number(number)) => self.read_ttl(&number, json::is_written_as_integer(body, "ttl")),
+            ("ttl", other) => self.wrong_type(at(), "an integer of minutes", &other),
+            ("state", Value::Object(state)) => self.ask.state = state,
+            ("state", other) => self.wrong_type(at(), "an object", &other),
+            ("member_id", Value::String(id)) => self.member_id = Some(id),
+            ("member_id", other) => self.wrong_type(at(), "a string", &other),
             ("mode", Value::String(mode)) if mode == "strict" => self.ask.mode = Mode::Strict,
             ("mode", Value::String(mode)) if mode == "narrow" => self.ask.mode = Mode::Narrow,
-            ("mode", Value::String(_)) => self.fault(at, FaultCode::OutOfRange, "a mode is `strict` or `narrow`"),
-            ("mode", other) => self.wrong_type(at, "`strict` or `narrow`", other),
-            _ => self.fault(at, FaultCode::UnknownMember, format!("a request has the members {MEMBERS}")),
+            ("mode", Value::String(_)) => self.fault(at(), FaultCode::OutOfRange, "a mode is `strict` or `narrow`"),
+            ("mode", other) => self.wrong_type(at(), "`strict` or `narrow`", &other),
+            _ => self.fault(at(), FaultCode::UnknownMember, format!("a request has the members {MEMBERS}")),
         }
     }
 
