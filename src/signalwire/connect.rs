@@ -45,6 +45,11 @@ pub(super) struct Connector {
 
 /// A client for this address that connects to nothing yet.
 pub(super) fn client(address: &Uri, connect_timeout: Duration, ca_file: Option<&Path>) -> Result<Http, BuildFault> {
+    let connector = Connector { any: connector(address, ca_file)?, timeout: connect_timeout };
+    Ok(pooled(connector, IDLE))
+}
+
+fn connector(address: &Uri, ca_file: Option<&Path>) -> Result<HttpsConnector<HttpConnector>, BuildFault> {
     let mut tcp = HttpConnector::new();
     // It is asked for https addresses too: TLS stands on what it gives.
     tcp.enforce_http(false);
@@ -53,11 +58,14 @@ pub(super) fn client(address: &Uri, connect_timeout: Duration, ca_file: Option<&
     tcp.set_keepalive_interval(Some(KEEPALIVE));
     tcp.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
     let tls = HttpsConnectorBuilder::new().with_tls_config(tls(address, ca_file)?);
-    let any = tls.https_or_http().enable_all_versions().wrap_connector(tcp);
+    Ok(tls.https_or_http().enable_all_versions().wrap_connector(tcp))
+}
+
+fn pooled(connector: Connector, idle: Duration) -> Http {
     let mut builder = legacy::Client::builder(TokioExecutor::new());
-    // Without a timer of its own the pool forgets idle connections only when it looks for one.
-    builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-    Ok(builder.build(Connector { any, timeout: connect_timeout }))
+    // Without a timer the pool closes what was idle for too long only when it looks for a connection.
+    builder.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(idle);
+    builder.build(connector)
 }
 
 /// The certificates of a private CA, from a file in PEM.
@@ -102,5 +110,36 @@ impl Service<Uri> for Connector {
             let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection within connect_timeout");
             connecting.await.map_err(late)?
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connector, connector, pooled};
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_connection_that_was_idle_for_too_long_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: http::Uri = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let connector = Connector { any: connector(&address, None).unwrap(), timeout: Duration::from_secs(5) };
+        let client = pooled(connector, Duration::from_millis(300));
+        let asking = client.get(address);
+        let other_side = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                assert!(stream.read_buf(&mut request).await.unwrap() > 0);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            stream
+        };
+        let (answer, mut stream) = tokio::join!(asking, other_side);
+        assert_eq!(answer.unwrap().status(), 200);
+        // Nobody asks any more: it is closed all the same.
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0])).await;
+        assert_eq!(read.expect("it stays open").unwrap(), 0);
     }
 }
