@@ -155,7 +155,10 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ),
     ("explain", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time"]),
     ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
-    ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config"]),
+    ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config", "reqwest"]),
+    ("signalwire/answer", &["hyper", "hyper_util", "rustls", "tokio"]),
+    ("signalwire/connect", &["serde_json", "secrecy", "tracing"]),
+    ("signalwire/wire", &["hyper_rustls", "rustls"]),
     ("ops", &["jsonwebtoken", "secrecy", "toml"]),
     ("ops/audit", &["axum", "http", "metrics", "reqwest"]),
     ("ops/clock", &["axum", "http", "metrics", "reqwest"]),
@@ -366,6 +369,11 @@ impl<'ast> Visit<'ast> for Bodies {
             if ["to_vec", "to_string", "to_writer", "to_value"].contains(&name.as_str()) {
                 self.0.push(format!("{name}({})", shown(&call.args)));
             }
+            // What makes a body, or a request with one.
+            let of = path.path.segments.iter().rev().nth(1).map(|of| of.ident.to_string()).unwrap_or_default();
+            if ["Full", "Request"].contains(&of.as_str()) {
+                self.0.push(format!("{of}::{name}({})", shown(&call.args)));
+            }
         }
         visit::visit_expr_call(self, call);
     }
@@ -398,7 +406,7 @@ fn the_upstream_body_comes_from_a_grant_alone() {
         bodies.visit_file(&syn::parse_file(&text).unwrap());
     }
     // And the probe, which asks for nothing, is a constant.
-    assert_eq!(bodies.0, ["to_vec(grant.terms())", ".body(body)"]);
+    assert_eq!(bodies.0, ["to_vec(grant.terms())", "Full::new(body)", "Request::new(body)"]);
 }
 
 #[test]

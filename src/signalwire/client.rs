@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::circuit::{Circuit, CircuitState, Pass};
 use super::fault::{BuildFault, MintFault};
 use super::places::Places;
-use super::wire::{ChatToken, Wire};
-use super::{SignalWireSettings, trace};
+use super::wire::Wire;
+use super::{ChatToken, SignalWireSettings, trace};
 use crate::limits::Admitted;
 use crate::policy::Grant;
 
@@ -129,7 +129,7 @@ impl Client {
     /// # Errors
     /// As [`Client::mint`]; a 422 is the answer that is hoped for.
     pub async fn probe(&self) -> Result<(), MintFault> {
-        let answer = tokio::time::timeout(self.timeout, self.wire.post(Bytes::from_static(PROBE))).await;
+        let answer = tokio::time::timeout(self.timeout, self.wire.post(Bytes::from_static(PROBE), &Span::none())).await;
         match answer.unwrap_or(Err(MintFault::Timeout)) {
             Err(MintFault::Refused(_)) => Ok(()),
             Err(fault) => Err(fault),
@@ -177,7 +177,8 @@ impl Client {
         let span = trace::call(self.wire.address());
         let begun = Instant::now();
         let until = (begun + self.timeout).min(deadline);
-        let answer = tokio::time::timeout_at(until.into(), self.wire.post(body.clone()).instrument(span.clone())).await;
+        let answer = self.wire.post(body.clone(), &span).instrument(span.clone());
+        let answer = tokio::time::timeout_at(until.into(), answer).await;
         let answer = answer.unwrap_or(Err(MintFault::Timeout));
         trace::ended(&span, answer.as_ref().map(|(_, status)| *status));
         seen(Call { failed: answer.as_ref().err().map(MintFault::kind), took: begun.elapsed() });

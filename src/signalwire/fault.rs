@@ -1,5 +1,6 @@
 //! What can go wrong with SignalWire, by what it means for whoever waits. Must not know HTTP's server side.
 
+use std::error::Error;
 use std::time::Duration;
 
 /// Why there is no token.
@@ -10,7 +11,7 @@ pub enum MintFault {
     OtherMember,
     /// Refused, reset, cut, DNS, TLS, a connect time-out.
     #[error("SignalWire cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Box<dyn Error + Send + Sync>),
     /// Its 5xx.
     #[error("SignalWire is failing (HTTP {status})")]
     Failing {
@@ -148,10 +149,13 @@ pub enum BuildFault {
     /// The API token holds one, such as a newline.
     #[error("signalwire.api_token: the token holds a control character, such as a newline")]
     ControlCharacter,
+    /// The space is no address for a request.
+    #[error("signalwire.space: nothing can be sent to this address")]
+    Space,
     /// The credentials cannot stand in a header.
     #[error("signalwire.project_id or signalwire.api_token holds what no HTTP header can")]
     Credentials,
     /// No TLS, mostly for want of CA certificates.
     #[error("no HTTPS client can be had; on a machine without CA certificates, install them or set signalwire.ca_file")]
-    Tls(#[source] reqwest::Error),
+    Tls(#[source] rustls::Error),
 }

@@ -6,13 +6,17 @@
 //! places.rs       how many calls there are at once, and who waits
 //! circuit.rs      whether SignalWire is asked at all, when it keeps failing
 //! wire.rs         one call: the request, and what its answer means
+//! answer.rs       what is in an answer's body: a token, or why there is none
+//! connect.rs      how a connection is made and kept, and whose certificate is trusted
 //! credentials.rs  the header that says who we are, anew when its file changes
 //! fault.rs        what can go wrong, by what it means
 //! trace.rs        a call in a trace, and how SignalWire is told of it
 //! ```
 
+mod answer;
 mod circuit;
 mod client;
+mod connect;
 mod credentials;
 mod fault;
 mod places;
@@ -25,11 +29,12 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+pub use answer::ChatToken;
 pub use circuit::CircuitState;
 pub use client::{Call, Client, Load, Minted};
+pub use connect::certificates;
 pub use credentials::check_token;
 pub use fault::{BuildFault, MintFault};
-pub use wire::{ChatToken, certificates};
 
 /// Where SignalWire is and who we are there.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! A call in a trace: its span, and how SignalWire is told of it (W3C Trace Context). Must not know what is asked, nor what
 //! the answer holds. Where no traces are recorded none of it does anything.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing::field::Empty;
@@ -26,25 +26,33 @@ pub(super) fn call(address: &str) -> Span {
     )
 }
 
-/// What of the current span goes on with a request.
-pub(super) fn headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let context = Span::current().context();
-    let current = context.span();
-    let current = current.span_context();
-    if current.is_valid() {
-        let (trace, span, flags) = (current.trace_id(), current.span_id(), current.trace_flags());
-        let parent = HeaderValue::try_from(format!("00-{trace}-{span}-{:02x}", flags.to_u8()));
-        let state = HeaderValue::try_from(current.trace_state().header());
-        headers.extend(parent.ok().map(|parent| (http::HeaderName::from_static("traceparent"), parent)));
-        let state = state.ok().filter(|state| !state.is_empty());
-        headers.extend(state.map(|state| (http::HeaderName::from_static("tracestate"), state)));
+/// Tells SignalWire of this span, where it is one that is recorded.
+pub(super) fn tell(span: &Span, headers: &mut HeaderMap) {
+    if span.is_disabled() {
+        return;
     }
-    headers
+    let context = span.context();
+    let span = context.span();
+    let span = span.span_context();
+    if !span.is_valid() {
+        return;
+    }
+    let (trace, id, flags) = (span.trace_id(), span.span_id(), span.trace_flags().to_u8());
+    if let Ok(parent) = HeaderValue::try_from(format!("00-{trace}-{id}-{flags:02x}")) {
+        headers.insert(HeaderName::from_static("traceparent"), parent);
+    }
+    if let Ok(state) = HeaderValue::try_from(span.trace_state().header())
+        && !state.is_empty()
+    {
+        headers.insert(HeaderName::from_static("tracestate"), state);
+    }
 }
 
 /// The call has ended: with a token and this status, or with a fault.
 pub(super) fn ended(span: &Span, answer: Result<u16, &MintFault>) {
+    if span.is_disabled() {
+        return;
+    }
     let (status, outcome) = match answer {
         Ok(status) => (Some(status), "minted"),
         Err(fault) => {

@@ -30,6 +30,7 @@ mod seen;
 mod served;
 mod tls;
 mod upstream;
+mod upstream_connections;
 
 use serde_json::{Value, json};
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Place, complete, issuer_of, sandbox, with};
 use crate::support::keys::{Signer, claims, session};
 use crate::support::provider::Provider;
+use crate::support::tls::Certificate;
 use crate::support::{API_TOKEN, ISSUER, SECRET};
 
 /// Exit code and lines, in a place of its own, with these further variables.
@@ -75,6 +76,22 @@ async fn what_does_not_work_is_told_with_what_to_do() {
     place.write("config/policy.toml", "version = 1\n[ttl]\nmin = \"1m\"\n[roles.a.channels]\n\"x\" = [\"read\"]\n");
     let (code, told) = doctor(&place, &space, &[], &[]);
     assert!(code == 1 && told.contains("FAIL  policy") && told.contains("two minutes"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_ca_certificates_there_is_no_https_and_http_does_not_care() {
+    let none = [("SSL_CERT_FILE", "/nowhere.pem"), ("SSL_CERT_DIR", "/nowhere")];
+    let (code, told) = doctor(&Place::with_policy(), "https://127.0.0.1:9", &none, &[]);
+    assert!(code != 0 && told.contains("no HTTPS client can be had"), "{told}");
+    // With a CA of its own it needs none of the machine's.
+    let place = Place::with_policy();
+    place.write("ca.pem", Certificate::new().pem);
+    let own = [none[0], none[1], ("USHER__SIGNALWIRE__CA_FILE", "ca.pem")];
+    let (_, told) = doctor(&place, "https://127.0.0.1:9", &own, &[]);
+    assert!(!told.contains("no HTTPS client can be had") && told.contains("the way there"), "{told}");
+    let (_stand_in, space) = sandbox(API_TOKEN).await;
+    let (code, told) = doctor(&Place::with_policy(), &space, &none, &[]);
+    assert_eq!(code, 0, "{told}");
 }
 
 /// Where a token stops, and what is told of it.
