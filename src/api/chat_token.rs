@@ -1,6 +1,7 @@
 //! `POST /chat-token`: the whole story, in the order of the checks. What it takes at each step only the step before can
 //! give, so leaving one out does not compile.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{Extension, Request, State};
@@ -17,8 +18,8 @@ use super::{App, Code, Context, body};
 use crate::chat::{ChannelName, MemberId, Rights, Terms, Timestamp};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
-use crate::ops::clock;
 use crate::ops::traces::step;
+use crate::ops::{clock, log};
 use crate::policy::{Grant, LimitedBy, Policy, Refused};
 use crate::session::Session;
 use crate::signalwire::{Call, MintFault};
@@ -82,9 +83,9 @@ async fn decide(
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
     let (answer, answered) = oneshot::channel();
     let tasks = app.0.decisions.tasks.clone();
-    let trace = context.trace.clone();
+    let (request_id, trace) = (Arc::clone(&context.request_id), context.trace.clone());
     let work = mint_and_audit(app, context, granted, audit, answer);
-    tasks.spawn(work.in_current_span().instrument(trace));
+    tasks.spawn(log::within(request_id, work).instrument(trace));
     // The task ends without an answer only by a panic.
     answered.await.unwrap_or_else(|_| Err(Problem::new(Code::InternalError)))
 }
