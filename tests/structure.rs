@@ -162,6 +162,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("ops", &["jsonwebtoken", "secrecy", "toml"]),
     ("ops/audit", &["axum", "http", "metrics", "reqwest"]),
     ("ops/clock", &["axum", "http", "metrics", "reqwest"]),
+    ("ops/lines", &["axum", "http", "metrics", "reqwest", "tokio"]),
     ("ops/listener", &["reqwest"]),
     ("ops/log", &["axum", "http", "metrics", "reqwest"]),
     ("ops/writer", &["axum", "http", "metrics", "reqwest", "serde_json"]),

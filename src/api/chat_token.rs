@@ -1,6 +1,7 @@
 //! `POST /chat-token`: the whole story, in the order of the checks. What it takes at each step only the step before can
 //! give, so leaving one out does not compile.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -21,8 +22,8 @@ use super::{App, Code, Context, body, layers};
 use crate::chat::{Channels, MemberId, Terms, Timestamp, json};
 use crate::limits::Admitted;
 use crate::ops::audit::{AuditEvent, Outcome};
-use crate::ops::clock;
 use crate::ops::traces::step;
+use crate::ops::{clock, log};
 use crate::policy::{Grant, LimitedBy, Policy, Refused};
 use crate::session::Session;
 use crate::signalwire::{Call, MintFault};
@@ -99,10 +100,10 @@ impl Ended {
     }
 
     /// Who hung up is not answered, so what went wrong is logged here.
-    fn abandoned(self) {
+    fn abandoned(self, request_id: &str) {
         if let Err(problem) = (Self { outcome: Outcome::Abandoned, ..self }).told() {
             let code = problem.code().as_str();
-            tracing::error!(code, cause = problem.cause(), "failed, and nobody waits for the answer");
+            tracing::error!(request_id, code, cause = problem.cause(), "failed, and nobody waits for the answer");
         }
     }
 }
@@ -110,8 +111,9 @@ impl Ended {
 /// From the decision to the audit event, which a client's hanging up does not end.
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
     let (tasks, trace) = (app.0.decisions.tasks.clone(), context.trace.clone());
-    let work = ask_signalwire(app, context, granted, audit);
-    Finishing::new(&tasks, work.in_current_span().instrument(trace), Ended::abandoned).await.told()
+    let request_id = Arc::clone(&context.request_id);
+    let work = log::within(Arc::clone(&request_id), ask_signalwire(app, context, granted, audit)).instrument(trace);
+    Finishing::new(&tasks, work, move |ended: Ended| ended.abandoned(&request_id)).await.told()
 }
 
 async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit: AuditEvent) -> Ended {

@@ -26,7 +26,7 @@ use super::code::Code;
 use super::cors::Sharing;
 use super::problem::{Problem, Told};
 use super::{App, Context, routes};
-use crate::ops::traces;
+use crate::ops::{log, traces};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A method that is none, in the log.
@@ -103,12 +103,10 @@ impl Around {
         } else {
             let line = Line::begin(app, &request, &request_id, route, started);
             request.extensions_mut().insert(line.context.clone());
-            // At any level of the log: an error without its request's id leads nowhere.
-            let span = tracing::error_span!("request", request_id = &*request_id);
             let work = async {
                 if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { self.work(request).await }
             };
-            let worked = work.instrument(span).instrument(line.context.trace.clone()).await;
+            let worked = log::within(Arc::clone(&request_id), work).instrument(line.context.trace.clone()).await;
             let response = as_problem(worked, &request_id);
             line.write(app, &response);
             response

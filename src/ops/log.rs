@@ -1,17 +1,23 @@
 //! The log on standard error. What a claim, a channel name or a header holds can neither forge a line nor reach the
 //! terminal: characters of the categories Cc, Cf, Zl and Zp are escaped in everything that is written.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::sync::Arc;
 
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
 use super::traces::{self, Traces};
-use super::writer;
+use super::{lines, writer};
+
+tokio::task_local! {
+    /// The id of the request that is worked on.
+    static REQUEST_ID: Arc<str>;
+}
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,18 +46,20 @@ impl LogSettings {
 /// Starts the log, once a process, and with it the recording of traces where there is to be one.
 pub fn start(settings: LogSettings, traces: Option<&Traces>) {
     // What rustls warns of is mostly what a client did, and no client may fill the log.
-    let others = if settings.level > tracing::Level::INFO { "" } else { ",rustls=error" };
-    // Each has a filter of its own: the spans of traces are not the log's, nor its lines theirs.
-    let filter = EnvFilter::new(format!("{}{others},{}=off", settings.level, traces::TARGET));
-    let lines = tracing_subscriber::fmt::layer().with_writer(Escaping).log_internal_errors(false);
-    let lines = match settings.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
-        // Colour would be escaped along with the rest, so this goes without.
-        LogFormat::Pretty => lines.with_ansi(false).with_target(false).boxed(),
+    let of_rustls = if settings.level > tracing::Level::INFO { settings.level } else { tracing::Level::ERROR };
+    let filter = Targets::new()
+        .with_default(settings.level)
+        .with_target("rustls", of_rustls)
+        .with_target(traces::TARGET, LevelFilter::OFF);
+    let (lines, all) = (Lines(settings.format), tracing_subscriber::registry());
+    let started = match traces {
+        // One filter for all, so that what it leaves out costs a look at a flag.
+        None => all.with(filter).with(lines).try_init(),
+        // Each has a filter of its own: the spans of traces are not the log's, nor its lines theirs. Traces are innermost:
+        // their layer finds a span again only by the type of what is below it.
+        Some(traces) => all.with(traces.layer()).with(lines.with_filter(filter)).try_init(),
     };
-    // Traces are innermost: their layer finds a span again only by the type of what is below it.
-    let subscriber = tracing_subscriber::registry().with(traces.map(Traces::layer)).with(lines.with_filter(filter));
-    if subscriber.try_init().is_err() {
+    if started.is_err() {
         tracing::debug!("the log was started before");
     }
     writer::start();
@@ -67,48 +75,48 @@ pub fn finish() {
     writer::finish();
 }
 
+/// Work for a request: all that is logged meanwhile tells the request's id. What it starts as a task of its own is not in it.
+pub fn within<W: Future>(request_id: Arc<str>, work: W) -> impl Future<Output = W::Output> {
+    REQUEST_ID.scope(request_id, work)
+}
+
 /// Writes one line to standard error, escaped, whatever the log's level. It is never lost for want of room.
 pub fn write_line(line: String) {
     writer::write(escaped(line), true);
 }
 
-#[derive(Clone, Copy)]
-struct Escaping;
+/// What becomes of each event of the log.
+struct Lines(LogFormat);
 
-impl<'a> MakeWriter<'a> for Escaping {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        Self
-    }
-}
-
-impl Write for Escaping {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        writer::write(escaped(String::from_utf8_lossy(line).into_owned()), false);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let request_id = REQUEST_ID.try_with(Arc::clone).ok();
+        let line = match self.0 {
+            LogFormat::Json => lines::json(event, request_id.as_deref()),
+            LogFormat::Pretty => lines::pretty(event, request_id.as_deref()),
+        };
+        writer::write(escaped(line), false);
     }
 }
 
 /// The line with every invisible character as a JSON escape; its own end stays.
 fn escaped(line: String) -> String {
     let (body, end) = line.strip_suffix('\n').map_or((line.as_str(), ""), |body| (body, "\n"));
-    // As most lines are.
-    if is_plain(body) { line } else { visible(body) + end }
-}
-
-/// Whether there is nothing but ASCII that can be seen, and spaces.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    let shown = match visible(body) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(shown) => Some(shown + end),
+    };
+    shown.unwrap_or(line)
 }
 
 /// A text with every invisible character, line ends too, as a JSON escape, so that JSON stays what it is.
 #[must_use]
-pub fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> Cow<'_, str> {
+    // As most are: nothing but ASCII that can be seen, and spaces. Without a way out in between many bytes are looked at at once.
+    let is_odd = |byte: &u8| !matches!(byte, b' '..=b'~');
+    if !text.as_bytes().iter().fold(false, |odd, byte| odd | is_odd(byte)) {
+        return Cow::Borrowed(text);
+    }
     let mut shown = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         if is_invisible(character) {
@@ -119,7 +127,7 @@ pub fn visible(text: &str) -> String {
             shown.push(character);
         }
     }
-    shown
+    Cow::Owned(shown)
 }
 
 /// Whether a character is of the Unicode categories Cc, Cf, Zl or Zp.
@@ -129,4 +137,39 @@ pub fn is_invisible(character: char) -> bool {
     !character.is_ascii_graphic()
         && character != ' '
         && matches!(get_general_category(character), Control | Format | LineSeparator | ParagraphSeparator)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_id_is_there_while_its_request_is_worked_on() {
+        let told = || REQUEST_ID.try_with(Arc::clone).ok();
+        let work = async {
+            tokio::task::yield_now().await;
+            let other = tokio::spawn(async move { told() }).await.unwrap();
+            (told(), other)
+        };
+        let id = Arc::from("a-request");
+        assert_eq!(within(Arc::clone(&id), work).await, (Some(id), None));
+        assert_eq!(told(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_visible_and_says_what_it_said(text in any::<String>()) {
+            let line = escaped(serde_json::to_string(&text).unwrap() + "\n");
+            let body = line.strip_suffix('\n').unwrap();
+            prop_assert!(!body.contains(is_invisible), "{body}");
+            prop_assert_eq!(serde_json::from_str::<String>(body).unwrap(), text);
+        }
+
+        #[test]
+        fn what_is_visible_is_not_copied(text in "[ -~]*") {
+            prop_assert!(matches!(visible(&text), Cow::Borrowed(same) if same == text));
+        }
+    }
 }

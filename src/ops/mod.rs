@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! clock.rs     the one place that reads the clock
-//! log.rs       standard error, escaped
+//! log.rs       standard error, escaped; which events are told there
+//! lines.rs     such an event as one line
 //! writer.rs    the thread that writes it
 //! audit.rs     one event for every decision
 //! recorded.rs  such events as they are read again
@@ -15,6 +16,7 @@
 
 pub mod audit;
 pub mod clock;
+mod lines;
 mod listener;
 pub mod log;
 mod metrics;

@@ -1,11 +1,17 @@
 //! The log on standard error: one line a request, and nothing that anybody sends can forge a line or reach the terminal.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use usher::ops::clock;
+use usher::sandbox::{Fault, Times};
 
 use super::{Place, Serving, complete, with};
 use crate::support::binary::Running;
+use crate::support::collector::{Collector, Mode};
 use crate::support::keys::{self, Signer};
 
 const POLICY: &str = "version = 1\n[member]\nid = \"{sub|sha256}\"\nstate = { name = \"{name}\" }\n\
@@ -169,4 +175,110 @@ async fn a_failure_is_told_once_with_its_causes_and_at_its_level() {
     let refused = line("session_invalid");
     assert_eq!(refused["level"], "INFO");
     assert!(refused["cause"].as_str().unwrap().contains("header cannot be read"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_has_its_members_in_their_order_and_no_others() {
+    let serving = Serving::with(&place(), &[]).await;
+    let request = serving.client.get(format!("{}/chat-token/grants", serving.url)).header("x-request-id", "mine");
+    assert_eq!(request.bearer_auth("a.b.c").send().await.unwrap().status(), 401);
+    serving.running.wait_for(|_, stderr| stderr.contains("\"answered\""));
+    let stderr = serving.running.stderr();
+    let line = stderr.lines().find(|line| line.contains("\"answered\"")).unwrap();
+    let of: Value = serde_json::from_str(line).unwrap();
+    let wanted = format!(
+        "{{\"timestamp\":{},\"level\":\"INFO\",\"message\":\"answered\",\"request_id\":\"mine\",\"method\":\"GET\",\
+         \"route\":\"/chat-token/grants\",\"status\":401,\"code\":\"session_invalid\",\"cause\":{},\"took_ms\":{},\
+         \"address\":\"127.0.0.1\",\"target\":\"usher::api::layers\"}}",
+        of["timestamp"], of["cause"], of["took_ms"]
+    );
+    assert_eq!(line, wanted);
+    assert!(of["cause"].is_string() && of["took_ms"].is_u64(), "{line}");
+    let timestamp = of["timestamp"].as_str().unwrap();
+    let ago = clock::parse_rfc3339(timestamp).unwrap().millis_until(clock::now());
+    assert!((0..60_000).contains(&ago) && timestamp.len() == "2026-11-24T14:36:42.574585Z".len(), "{timestamp}");
+    // What is of no request tells of none.
+    let listening = stderr.lines().find(|line| line.contains("\"listening\"")).unwrap();
+    assert!(!listening.contains("request_id") && !listening.contains("span"), "{listening}");
+}
+
+/// A name is no text of ours, and stands in a line as a value.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_invisible_in_a_value_is_escaped_and_stays_what_it_is() {
+    const NAME: &str = "config/\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{e0001}\"\\é😀.toml";
+    let place = Place::empty();
+    place.write(NAME, POLICY);
+    let serving = Serving::with(&place, &[("USHER__POLICY__FILE", NAME)]).await;
+    serving.running.signal("HUP");
+    serving.running.wait_for(|_, stderr| stderr.contains("policy loaded"));
+    let stderr = serving.running.stderr();
+    assert_visible(&stderr);
+    let line = stderr.lines().find(|line| line.contains("policy loaded")).unwrap();
+    let path = "\"path\":\"config/\\u001b[2J\\u009b\\u202e\\u2028\\udb40\\udc01\\\"\\\\é😀.toml\"";
+    assert!(line.contains(path), "{line}");
+    assert_eq!(serde_json::from_str::<Value>(line).unwrap()["path"], NAME);
+}
+
+/// `usher serve` with these variables, as soon as it can be connected to, and its address.
+fn started(place: &Place, space: &str, more: &[(&str, &str)]) -> (Running, String) {
+    let address = super::free_address();
+    let variables = more.iter().fold(complete(space), |variables, (name, value)| with(variables, name, value));
+    let variables = with(variables, "USHER__SERVER__LISTEN", &address);
+    let running = Running::start(place.command(&["serve"]).envs(variables));
+    running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
+    (running, format!("http://{address}"))
+}
+
+/// A client that does not wait: the task that mints says what became of it. Nothing else that a request meets is told
+/// in so many words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_from_within_a_request_tells_its_id() {
+    for (format, id) in [("json", "\"request_id\":\"hasty\""), ("pretty", "request{request_id=\"hasty\"}: ")] {
+        let (sandbox, space) = super::sandbox(crate::support::API_TOKEN).await;
+        let more = [("USHER__LOG__FORMAT", format), ("USHER__SIGNALWIRE__TIMEOUT", "1s")];
+        let (running, url) = started(&Place::with_policy(), &space, &more);
+        sandbox.fail(Fault::Hang, Times::Once);
+        let hasty = super::client().post(format!("{url}/chat-token")).header("x-request-id", "hasty");
+        let hasty = hasty.bearer_auth(keys::session("alice", &["customer"])).timeout(Duration::from_millis(300));
+        assert!(hasty.send().await.unwrap_err().is_timeout());
+        running.wait_for(|_, stderr| stderr.contains("nobody waits for the answer"));
+        let patient = super::client().get(format!("{url}/live")).header("x-request-id", "patient");
+        assert_eq!(patient.send().await.unwrap().status(), 200);
+        running.wait_for(|_, stderr| stderr.contains("answered"));
+        let stderr = running.stderr();
+        let line = |said: &str| stderr.lines().find(|line| line.contains(said)).unwrap();
+        let (late, answered) = (line("nobody waits for the answer"), line("answered"));
+        assert!(late.contains("ERROR") && late.contains(id), "{late}");
+        assert_eq!(answered.matches("request_id").count(), 1, "{answered}");
+        assert!(answered.contains("patient"), "{answered}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_lines_from_its_level_on_with_traces_and_without() {
+    const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
+    let collector = Collector::start(Mode::Takes);
+    for traces in [None, Some(("USHER__TELEMETRY__OTLP_ENDPOINT", &*collector.url))] {
+        for level in ["error", "info", "debug", "trace"] {
+            let level_and_traces: Vec<_> = traces.into_iter().chain([("USHER__LOG__LEVEL", level)]).collect();
+            let (running, url) = started(&Place::with_policy(), "http://127.0.0.1:9", &level_and_traces);
+            let post = super::client().post(format!("{url}/chat-token"));
+            assert_eq!(post.bearer_auth(keys::session("alice", &["customer"])).send().await.unwrap().status(), 503);
+            assert_eq!(super::client().get(format!("{url}/live")).send().await.unwrap().status(), 200);
+            running.wait_for(|_, stderr| stderr.contains("\"answered\"") && stderr.contains("\"audit\""));
+            let least = level.to_uppercase();
+            running.wait_for(|_, stderr| stderr.contains(&format!("\"level\":\"{least}\"")));
+            let stderr = running.stderr();
+            let lines = stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let lines: Vec<_> = lines.filter(|line| line["event"].is_null()).collect();
+            let seen: BTreeSet<_> = lines.iter().map(|line| line["level"].as_str().unwrap()).collect();
+            let wanted = LEVELS.iter().position(|level| *level == least).unwrap();
+            assert!(seen.iter().all(|level| LEVELS[..=wanted].contains(level)), "{level}: {seen:?}");
+            // Libraries that speak by the crate `log` are heard, by their own names.
+            let by_log = lines.iter().filter(|line| !line["log.target"].is_null());
+            let by_log: Vec<_> = by_log.map(|line| (&line["target"], &line["log.target"])).collect();
+            assert_eq!(by_log.is_empty(), ["error", "info"].contains(&level), "{level}: {stderr}");
+            assert!(by_log.iter().all(|(target, own)| target == own), "{by_log:?}");
+        }
+    }
 }

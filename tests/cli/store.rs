@@ -217,6 +217,11 @@ async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
     let begun = Instant::now();
     assert_eq!(ask(&serving, "bob").await.0, 200);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Told by the request that found it out.
+    serving.running.wait_for(|_, stderr| stderr.contains("limits.on_store_failure says"));
+    let stderr = serving.running.stderr();
+    let line = stderr.lines().find(|line| line.contains("limits.on_store_failure says")).unwrap();
+    assert!(line.contains("\"level\":\"ERROR\"") && line.contains(",\"request_id\":\""), "{line}");
     let begun = Instant::now();
     for member in ["carol", "dave", "erin"] {
         assert_eq!(ask(&serving, member).await.0, 200);
