@@ -12,7 +12,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use rand::Rng as _;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
 use super::finishing::Finishing;
@@ -33,8 +32,8 @@ const REFRESH_WINDOW: i64 = 120;
 /// The soonest that anybody is told to come back, in seconds.
 const SOONEST_REFRESH: i64 = 30;
 
-/// How many bytes an answer has beside its token, about.
-const USUAL_REST: usize = 1_024;
+/// How an answer begins.
+const OF_TOKEN: &[u8] = b"{\"token\":";
 
 pub(super) async fn post(
     State(app): State<App>,
@@ -141,8 +140,7 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
             audit.minted(minted.status, took, minted.token.sha256());
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
             let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
-            let answer = Answer::new(grant.terms(), minted.token.expose(), sent, limited_by, &refused);
-            let answer = answer.and_then(Answer::into_answer).map_err(|_| Problem::new(Code::InternalError));
+            let answer = Answer::new(grant.terms(), sent, limited_by, &refused).with_token(minted.token.expose());
             Ended { answer, outcome, audit }
         }
         Err(fault) => {
@@ -160,10 +158,9 @@ fn begin_audit(app: &App, context: &Context, policy: &Policy, session: &Session)
     AuditEvent::begin(status, &context.request_id, context.address, facts, policy.claims_of(facts), policy.sha256())
 }
 
-/// The answer: the token, and what a client wants to know of it without reading it.
+/// The answer: the token, and then what a client wants to know of it without reading it.
 #[derive(Serialize)]
 struct Answer<'a> {
-    token: Box<RawValue>,
     member_id: &'a MemberId,
     channels: &'a Channels,
     expires_at: String,
@@ -176,17 +173,10 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// `sent`: when the upstream request was; the token cannot have begun to live before.
-    fn new(
-        terms: &'a Terms,
-        token: &'a str,
-        sent: Timestamp,
-        limited_by: Option<LimitedBy>,
-        refused: &[Refused],
-    ) -> Result<Self, serde_json::Error> {
+    fn new(terms: &'a Terms, sent: Timestamp, limited_by: Option<LimitedBy>, refused: &[Refused]) -> Self {
         let expires = Timestamp::from_seconds(sent.plus_ttl(terms.ttl).seconds());
         let expires_in = (clock::now().millis_until(expires).div_euclid(1_000)).max(0);
-        Ok(Self {
-            token: json::text(token)?,
+        Self {
             member_id: &terms.member_id,
             channels: &terms.channels,
             expires_at: clock::rfc3339(expires),
@@ -194,12 +184,17 @@ impl<'a> Answer<'a> {
             refresh_in: refresh_in(expires_in, rand::rng().random_range(800..=1_000)),
             ttl_limited_by: limited_by,
             denied: denied_rows(refused),
-        })
+        }
     }
 
-    fn into_answer(self) -> Result<Response, serde_json::Error> {
-        let mut body = Vec::with_capacity(self.token.get().len() + USUAL_REST);
-        serde_json::to_writer(&mut body, &self)?;
+    /// `{"token": "…", …}`
+    fn with_token(&self, token: &str) -> Result<Response, Problem> {
+        let rest = serde_json::to_vec(self).map_err(|_| Problem::new(Code::InternalError))?;
+        let mut body = Vec::with_capacity(token.len() + rest.len() + OF_TOKEN.len() + "\"\"".len());
+        body.extend_from_slice(OF_TOKEN);
+        json::push_text(&mut body, token);
+        body.push(b',');
+        body.extend_from_slice(rest.strip_prefix(b"{").unwrap_or_default());
         let mut response = Response::new(Body::from(body));
         *response.headers_mut() = HeaderMap::with_capacity(layers::USUAL_HEADERS);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

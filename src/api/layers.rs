@@ -19,7 +19,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tower::{Service, ServiceExt as _};
-use tracing::Instrument;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::code::Code;

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::{
     ChannelName, ChannelNameFault, Fault, FaultCode, MAX_CHANNELS, MAX_STATE_CHARS, MemberId, Object, Permission,
-    Rights, Ttl, json, serialized_chars,
+    Rights, Ttl, json, object_chars,
 };
 
 /// What somebody asks for. One that exists keeps to the [`Conditions`] that it was accepted under.
@@ -111,18 +111,15 @@ impl Draft {
         if self.ask.state.is_empty() {
             return;
         }
-        let mut whole = conditions.state.clone();
-        let mut refused = Vec::new();
-        for (key, value) in &self.ask.state {
-            if !conditions.client_state.contains(key) {
-                refused.push(pointer(&["state", key]));
-            }
-            whole.insert(key.clone(), value.clone());
-        }
+        let refused = self.ask.state.keys().filter(|key| !conditions.client_state.contains(*key));
+        let refused: Vec<_> = refused.map(|key| pointer(&["state", key])).collect();
+        // What the client sets takes the place of what was there.
+        let kept = conditions.state.iter().filter(|(key, _)| !self.ask.state.contains_key(*key));
+        let chars = object_chars(kept.chain(&self.ask.state));
         for at in refused {
             self.fault(at, FaultCode::StateKeyNotAllowed, "the policy does not let a client set this key");
         }
-        if serialized_chars(&Value::Object(whole)) > MAX_STATE_CHARS {
+        if chars > MAX_STATE_CHARS {
             let detail = "the member state has at most 2000 characters as compact JSON, the server's part included";
             self.fault("/state", FaultCode::StateSizeLimitExceeded, detail);
         }

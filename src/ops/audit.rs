@@ -1,6 +1,7 @@
 //! The audit event: one JSON object on one line for every decision, at any log level. Holds what explains a decision, and
 //! of the session's claims only those that the policy reads. Must not know credentials or how a request is answered.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,8 +13,13 @@ use super::{Status, clock, log};
 use crate::chat::{Ask, ChannelName, Channels, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights, Ttl};
 use crate::policy::{Account, Denial, LimitedBy, Right, Verdict};
 
-/// How many bytes an event has, about.
-const USUAL_BYTES: usize = 2_048;
+/// What is kept of the room for a line: more than most have.
+const KEPT_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// Room for a line, as all that is on its way has one after another.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -203,15 +209,17 @@ impl AuditEvent {
         }
         self.status.metrics.decided(self.outcome);
         self.time = clock::rfc3339_millis(clock::now());
-        let mut line = Vec::with_capacity(USUAL_BYTES);
-        match serde_json::to_writer(&mut line, self) {
-            Ok(()) => {
-                line.push(b'\n');
-                let line = String::from_utf8(line);
-                log::write_line(line.unwrap_or_else(|no| String::from_utf8_lossy(no.as_bytes()).into_owned()));
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            match serde_json::to_writer(&mut *line, self) {
+                Ok(()) => {
+                    line.push(b'\n');
+                    log::write_line(&String::from_utf8_lossy(line));
+                }
+                Err(error) => tracing::error!("an audit event cannot be written: {error}"),
             }
-            Err(error) => tracing::error!("an audit event cannot be written: {error}"),
-        }
+            line.shrink_to(KEPT_BYTES);
+        });
     }
 }
 

@@ -81,8 +81,8 @@ pub fn within<W: Future>(request_id: Arc<str>, work: W) -> impl Future<Output = 
 }
 
 /// Writes one line to standard error, escaped, whatever the log's level. It is never lost for want of room.
-pub fn write_line(line: String) {
-    writer::write(escaped(line), true);
+pub fn write_line(line: &str) {
+    writer::write(&escaped(line), true);
 }
 
 /// What becomes of each event of the log.
@@ -95,18 +95,17 @@ impl<S: Subscriber> Layer<S> for Lines {
             LogFormat::Json => lines::json(event, request_id.as_deref()),
             LogFormat::Pretty => lines::pretty(event, request_id.as_deref()),
         };
-        writer::write(escaped(line), false);
+        writer::write(&escaped(&line), false);
     }
 }
 
 /// The line with every invisible character as a JSON escape; its own end stays.
-fn escaped(line: String) -> String {
-    let (body, end) = line.strip_suffix('\n').map_or((line.as_str(), ""), |body| (body, "\n"));
-    let shown = match visible(body) {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(shown) => Some(shown + end),
-    };
-    shown.unwrap_or(line)
+fn escaped(line: &str) -> Cow<'_, str> {
+    let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
+    match visible(body) {
+        Cow::Borrowed(_) => Cow::Borrowed(line),
+        Cow::Owned(shown) => Cow::Owned(shown + end),
+    }
 }
 
 /// A text with every invisible character, line ends too, as a JSON escape, so that JSON stays what it is.
@@ -161,7 +160,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_line_is_visible_and_says_what_it_said(text in any::<String>()) {
-            let line = escaped(serde_json::to_string(&text).unwrap() + "\n");
+            let line = serde_json::to_string(&text).unwrap() + "\n";
             let body = line.strip_suffix('\n').unwrap();
             prop_assert!(!body.contains(is_invisible), "{body}");
             prop_assert_eq!(serde_json::from_str::<String>(body).unwrap(), text);

@@ -23,7 +23,7 @@ pub struct Account {
     /// The moment that it was decided for: the latest at which the token may still be minted.
     pub decided_for: Timestamp,
     /// What the token shall carry, or why there is none.
-    pub outcome: Result<Terms, Denial>,
+    pub outcome: Result<Arc<Terms>, Denial>,
 }
 
 /// One right on one channel.

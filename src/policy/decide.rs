@@ -51,7 +51,7 @@ use crate::session::Session;
 /// ```
 #[derive(Debug)]
 pub struct Grant {
-    terms: Terms,
+    terms: Arc<Terms>,
 }
 
 /// What was decided, and why.
@@ -93,7 +93,7 @@ impl Policy {
             decided_for: now,
             outcome: Err(Denial::NothingGranted(NothingGranted::NoRight)),
         };
-        account.outcome = self.terms(facts, ask, now, &roles, &mut account);
+        account.outcome = self.terms(facts, ask, now, &roles, &mut account).map(Arc::new);
         account
     }
 

@@ -114,7 +114,7 @@ fn a_customers_rights_last_an_hour_and_an_agents_own_a_shift() {
 fn others_see_a_members_name_and_the_status_that_it_sets() {
     let account = decide(&shipped(), &alice(&["customer"]), &json!({"state": {"status": "away"}}));
     let terms = account.outcome.unwrap();
-    assert_eq!(Value::Object(terms.state), json!({"name": "Alice", "status": "away"}));
+    assert_eq!(Value::Object(terms.state.clone()), json!({"name": "Alice", "status": "away"}));
     assert_eq!(terms.member_id.as_str(), "alice");
     assert!(accept(&shipped(), &alice(&["customer"]), &json!({"state": {"name": "Bob"}})).is_err());
 }

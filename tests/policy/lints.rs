@@ -40,7 +40,7 @@ fn decided(policy: &Policy, facts: &Facts, ask: &Ask) -> (Result<usher::chat::Te
     let account = policy.evaluate(facts, ask, NOW);
     let right =
         |right: &usher::policy::Right| (format!("{} {}", right.channel, right.permission.as_str()), right.is_allowed());
-    (account.outcome, account.rights.iter().map(right).collect())
+    (account.outcome.map(std::sync::Arc::unwrap_or_clone), account.rights.iter().map(right).collect())
 }
 
 /// Requests by name for all of these at once and for each alone, and for nothing in particular.

@@ -17,7 +17,7 @@ fn id(template: &str, claims: Value) -> Result<String, Denial> {
 
 fn state(member: &str, claims: Value) -> Value {
     let account = policy(&with(member)).evaluate(&facts(&[], claims), &Ask::default(), NOW);
-    Value::Object(account.outcome.unwrap().state)
+    Value::Object(account.outcome.unwrap().state.clone())
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_filter_in_the_state_applies() {
 fn a_guests_state_holds_constants_alone() {
     let policy = policy(&with("state = { name = '{name}', by = '{issuer}', k = 'kept' }"));
     let terms = policy.evaluate(&guest(), &Ask::default(), NOW).outcome.unwrap();
-    assert_eq!(Value::Object(terms.state), json!({"k": "kept"}));
+    assert_eq!(Value::Object(terms.state.clone()), json!({"k": "kept"}));
 }
 
 #[test]
@@ -176,7 +176,10 @@ fn a_client_sets_only_the_keys_that_it_may() {
     let policy = policy(&with("state = { name = '{name}' }\nclient_state = ['status']"));
     let facts = facts(&[], json!({"name": "A"}));
     let account = decide(&policy, &facts, &json!({"state": {"status": {"any": ["thing"]}}}));
-    assert_eq!(Value::Object(account.outcome.unwrap().state), json!({"name": "A", "status": {"any": ["thing"]}}));
+    assert_eq!(
+        Value::Object(account.outcome.unwrap().state.clone()),
+        json!({"name": "A", "status": {"any": ["thing"]}})
+    );
     for key in ["name", "other"] {
         let refused = accept(&policy, &facts, &json!({"state": {key: "x"}})).unwrap_err();
         assert_eq!(refused, [format!("/state/{key} state_key_not_allowed")]);
@@ -192,7 +195,7 @@ fn an_ask_that_was_not_accepted_under_this_policy_still_sets_nothing_else() {
     let state = json!({"name": "forged", "other": 1, "status": "ok"});
     let ask = Ask { state: serde_json::from_value(state).unwrap(), ..Ask::default() };
     let terms = policy.evaluate(&facts(&[], json!({"name": "A"})), &ask, NOW).outcome.unwrap();
-    assert_eq!(Value::Object(terms.state), json!({"name": "A", "status": "ok"}));
+    assert_eq!(Value::Object(terms.state.clone()), json!({"name": "A", "status": "ok"}));
 }
 
 #[test]

@@ -115,7 +115,11 @@ fn asked_for(
     mode: Mode,
 ) -> Option<Terms> {
     let state: Object = serde_json::from_value(json!({"status": "away", "mood": "good"})).unwrap();
-    policy.evaluate(facts, &Ask { channels, ttl: Some(Ttl::MAX), state, mode }, NOW).outcome.ok()
+    policy
+        .evaluate(facts, &Ask { channels, ttl: Some(Ttl::MAX), state, mode }, NOW)
+        .outcome
+        .ok()
+        .map(std::sync::Arc::unwrap_or_clone)
 }
 
 fn rights_of(terms: &Terms) -> BTreeSet<Right> {
