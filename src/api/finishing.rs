@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TrackedFuture;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Work that `tasks` counts until its end. As long as somebody waits it costs no task, no channel and no waking of another.
 pub(super) struct Finishing<W, A>
@@ -14,9 +14,10 @@ where
     A: FnOnce(W::Output) + Send + 'static,
 {
     /// None while it is polled, so that after a panic nothing is left of it, and after its end.
-    work: Option<Pin<Box<TrackedFuture<W>>>>,
+    work: Option<Pin<Box<W>>>,
     /// What becomes of its outcome when nobody waits any more.
     alone: Option<A>,
+    counted: TaskTrackerToken,
 }
 
 impl<W, A> Finishing<W, A>
@@ -25,7 +26,7 @@ where
     A: FnOnce(W::Output) + Send + 'static,
 {
     pub(super) fn new(tasks: &TaskTracker, work: W, alone: A) -> Self {
-        Self { work: Some(Box::pin(tasks.track_future(work))), alone: Some(alone) }
+        Self { work: Some(Box::pin(work)), alone: Some(alone), counted: tasks.token() }
     }
 }
 
@@ -55,7 +56,12 @@ where
         let rest = self.work.take().zip(self.alone.take());
         // Without a runtime there is nobody who could go on.
         if let (Some((work, alone)), Ok(runtime)) = (rest, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { alone(work.await) });
+            // It is not over before its outcome is told: who waits for all tasks waits for that, too.
+            let counted = self.counted.clone();
+            runtime.spawn(async move {
+                alone(work.await);
+                drop(counted);
+            });
         }
     }
 }

@@ -229,13 +229,15 @@ fn started(place: &Place, space: &str, more: &[(&str, &str)]) -> (Running, Strin
     (running, format!("http://{address}"))
 }
 
-/// A client that does not wait: the task that mints says what became of it. Nothing else that a request meets is told
-/// in so many words.
+/// From within one that somebody waits for, by a library, and one that nobody does any more; and its own line tells it once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_from_within_a_request_tells_its_id() {
-    for (format, id) in [("json", "\"request_id\":\"hasty\""), ("pretty", "request{request_id=\"hasty\"}: ")] {
+    for (format, within) in
+        [("json", "\"request_id\":\"hasty\""), ("pretty", "request{request_id=\"hasty\"}: connecting to")]
+    {
         let (sandbox, space) = super::sandbox(crate::support::API_TOKEN).await;
-        let more = [("USHER__LOG__FORMAT", format), ("USHER__SIGNALWIRE__TIMEOUT", "1s")];
+        let more =
+            [("USHER__LOG__FORMAT", format), ("USHER__LOG__LEVEL", "debug"), ("USHER__SIGNALWIRE__TIMEOUT", "1s")];
         let (running, url) = started(&Place::with_policy(), &space, &more);
         sandbox.fail(Fault::Hang, Times::Once);
         let hasty = super::client().post(format!("{url}/chat-token")).header("x-request-id", "hasty");
@@ -244,13 +246,17 @@ async fn a_line_from_within_a_request_tells_its_id() {
         running.wait_for(|_, stderr| stderr.contains("nobody waits for the answer"));
         let patient = super::client().get(format!("{url}/live")).header("x-request-id", "patient");
         assert_eq!(patient.send().await.unwrap().status(), 200);
-        running.wait_for(|_, stderr| stderr.contains("answered"));
+        running.wait_for(|_, stderr| stderr.contains("patient"));
         let stderr = running.stderr();
         let line = |said: &str| stderr.lines().find(|line| line.contains(said)).unwrap();
-        let (late, answered) = (line("nobody waits for the answer"), line("answered"));
-        assert!(late.contains("ERROR") && late.contains(id), "{late}");
-        assert_eq!(answered.matches("request_id").count(), 1, "{answered}");
-        assert!(answered.contains("patient"), "{answered}");
+        let (connecting, late, answered) =
+            (line("connecting to"), line("nobody waits for the answer"), line("patient"));
+        assert!(connecting.contains("DEBUG") && connecting.contains(within), "{connecting}");
+        assert!(late.contains("ERROR") && late.contains("hasty"), "{late}");
+        assert!(answered.contains("answered"), "{answered}");
+        for own in [late, answered] {
+            assert_eq!(own.matches("request_id").count(), 1, "{own}");
+        }
     }
 }
 
