@@ -50,13 +50,11 @@ impl std::fmt::Debug for Channels {
 impl Serialize for Channels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Shared { rights, json } = &*self.0;
-        match json.get() {
-            Some(made) => made.serialize(serializer),
-            None => {
-                let made = to_raw_value(rights).map_err(S::Error::custom)?;
-                json.get_or_init(|| made).serialize(serializer)
-            }
+        if let Some(made) = json.get() {
+            return made.serialize(serializer);
         }
+        let made = to_raw_value(rights).map_err(S::Error::custom)?;
+        json.get_or_init(|| made).serialize(serializer)
     }
 }
 

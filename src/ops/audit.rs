@@ -60,8 +60,7 @@ pub struct AuditEvent {
     event: &'static str,
     time: String,
     request_id: Arc<str>,
-    #[serde(serialize_with = "hyphenated")]
-    decision_id: Option<Uuid>,
+    decision_id: Option<DecisionId>,
     outcome: Outcome,
     code: Option<&'static str>,
     reason: Option<String>,
@@ -76,8 +75,7 @@ pub struct AuditEvent {
     mode: Option<Mode>,
     asked: Option<BTreeMap<ChannelName, Rights>>,
     granted: Option<Channels>,
-    #[serde(serialize_with = "denied")]
-    denied: Option<Arc<[Right]>>,
+    denied: Option<DeniedOf>,
     ttl_asked: Option<u32>,
     ttl: Option<u32>,
     ttl_limited_by: Option<LimitedBy>,
@@ -91,6 +89,13 @@ pub struct AuditEvent {
     #[serde(skip)]
     status: Arc<Status>,
 }
+
+#[derive(Debug)]
+struct DecisionId(Uuid);
+
+/// Of these rights, those that were refused.
+#[derive(Debug)]
+struct DeniedOf(Arc<[Right]>);
 
 /// A right that was refused, and the rule that did; none where no rule matched.
 #[derive(Debug, Serialize)]
@@ -157,13 +162,13 @@ impl AuditEvent {
 
     /// What was asked, and what came of it. From here on the event is written, whatever happens.
     pub fn decided(&mut self, ask: &Ask, account: &Account) {
-        self.decision_id = Some(Uuid::new_v4());
+        self.decision_id = Some(DecisionId(Uuid::new_v4()));
         self.decided_at = Some(clock::rfc3339_millis(account.decided_for));
         self.mode = Some(ask.mode);
         self.asked.clone_from(&ask.channels);
         self.ttl_asked = ask.ttl.map(Ttl::minutes);
         self.roles = Some(account.roles.clone());
-        self.denied = Some(Arc::clone(&account.rights));
+        self.denied = Some(DeniedOf(Arc::clone(&account.rights)));
         if let Ok(terms) = &account.outcome {
             self.granted = Some(terms.channels.clone());
             self.ttl = Some(terms.ttl.minutes());
@@ -234,17 +239,15 @@ impl Drop for AuditEvent {
     }
 }
 
-fn hyphenated<S: Serializer>(id: &Option<Uuid>, serializer: S) -> Result<S::Ok, S::Error> {
-    match id {
-        Some(id) => serializer.serialize_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
-        None => serializer.serialize_none(),
+impl Serialize for DecisionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
     }
 }
 
-fn denied<S: Serializer>(rights: &Option<Arc<[Right]>>, serializer: S) -> Result<S::Ok, S::Error> {
-    match rights {
-        Some(rights) => serializer.collect_seq(rights.iter().filter_map(Denied::of)),
-        None => serializer.serialize_none(),
+impl Serialize for DeniedOf {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().filter_map(Denied::of))
     }
 }
 
