@@ -14,7 +14,7 @@ use rand::Rng as _;
 use serde::Serialize;
 use tracing::Instrument as _;
 
-use super::finishing::Finishing;
+use super::finishing::{self, Finishing};
 use super::problem::{DeniedRow, Problem, denied_rows};
 use super::routes::MINTED;
 use super::{App, Code, Context, body, layers};
@@ -85,25 +85,28 @@ async fn decide(
     Ok(Granted { grant, admitted, limited_by: decision.account.ttl.map(|ttl| ttl.limited_by), refused })
 }
 
-/// What became of a decision, and its audit event, which waits for whether the client still does.
+/// What became of a decision, and its audit event.
 struct Ended {
+    request_id: Arc<str>,
     answer: Result<Response, Problem>,
     outcome: Outcome,
     audit: AuditEvent,
 }
 
-impl Ended {
-    fn told(self) -> Result<Response, Problem> {
-        self.audit.write(self.outcome, self.answer.as_ref().err().map(|problem| problem.code().as_str()));
-        self.answer
-    }
+impl finishing::Outcome for Ended {
+    type Answer = Result<Response, Problem>;
 
-    /// Who hung up is not answered, so what went wrong is logged here.
-    fn abandoned(self, request_id: &str) {
-        if let Err(problem) = (Self { outcome: Outcome::Abandoned, ..self }).told() {
-            let code = problem.code().as_str();
-            tracing::error!(request_id, code, cause = problem.cause(), "failed, and nobody waits for the answer");
+    fn tell(self, is_awaited: bool) -> Result<Response, Problem> {
+        let Self { request_id, answer, outcome, audit } = self;
+        let problem = answer.as_ref().err();
+        let code = problem.map(|problem| problem.code().as_str());
+        audit.write(if is_awaited { outcome } else { Outcome::Abandoned }, code);
+        // Who hung up is not answered, so what went wrong is logged here.
+        if let Some(problem) = problem.filter(|_| !is_awaited) {
+            let (request_id, cause) = (&*request_id, problem.cause());
+            tracing::error!(request_id, code, cause, "failed, and nobody waits for the answer");
         }
+        answer
     }
 }
 
@@ -111,12 +114,13 @@ impl Ended {
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
     let (tasks, trace) = (app.0.decisions.tasks.clone(), context.trace.clone());
     let request_id = Arc::clone(&context.request_id);
-    let work = log::within(Arc::clone(&request_id), ask_signalwire(app, context, granted, audit)).instrument(trace);
-    Finishing::new(&tasks, work, move |ended: Ended| ended.abandoned(&request_id)).await.told()
+    let work = log::within(request_id, ask_signalwire(app, context, granted, audit)).instrument(trace);
+    Finishing::new(&tasks, work).await
 }
 
 async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit: AuditEvent) -> Ended {
     let Granted { grant, admitted, limited_by, refused } = granted;
+    let request_id = Arc::clone(&context.request_id);
     let metrics = &app.status().metrics;
     let (sent, begun) = (clock::now(), Instant::now());
     let count = |call: Call| {
@@ -141,14 +145,14 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
             let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
             let answer = Answer::new(grant.terms(), sent, limited_by, &refused).with_token(minted.token.expose());
-            Ended { answer, outcome, audit }
+            Ended { request_id, answer, outcome, audit }
         }
         Err(fault) => {
             audit.not_minted(fault.upstream_status(), took);
             if matches!(fault, MintFault::Stopped) {
                 audit.because(&fault);
             }
-            Ended { answer: Err(Problem::from(&fault)), outcome: Outcome::Failed, audit }
+            Ended { request_id, answer: Err(Problem::from(&fault)), outcome: Outcome::Failed, audit }
         }
     }
 }

@@ -7,59 +7,67 @@ use std::task::{Context, Poll};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Work that `tasks` counts until its end. As long as somebody waits it costs no task, no channel and no waking of another.
-pub(super) struct Finishing<W, A>
+/// What comes of some work, and is to be told whether or not anybody waits for it.
+pub(super) trait Outcome {
+    /// For whoever waits.
+    type Answer;
+
+    /// Tells it.
+    fn tell(self, is_awaited: bool) -> Self::Answer;
+}
+
+/// Work and the telling of its outcome, which `tasks` count as one. As long as somebody waits it costs no task, no channel and no
+/// waking of another.
+pub(super) struct Finishing<W>
 where
     W: Future + Send + 'static,
-    A: FnOnce(W::Output) + Send + 'static,
+    W::Output: Outcome,
 {
     /// None while it is polled, so that after a panic nothing is left of it, and after its end.
     work: Option<Pin<Box<W>>>,
-    /// What becomes of its outcome when nobody waits any more.
-    alone: Option<A>,
     counted: TaskTrackerToken,
 }
 
-impl<W, A> Finishing<W, A>
+impl<W> Finishing<W>
 where
     W: Future + Send + 'static,
-    A: FnOnce(W::Output) + Send + 'static,
+    W::Output: Outcome,
 {
-    pub(super) fn new(tasks: &TaskTracker, work: W, alone: A) -> Self {
-        Self { work: Some(Box::pin(work)), alone: Some(alone), counted: tasks.token() }
+    pub(super) fn new(tasks: &TaskTracker, work: W) -> Self {
+        Self { work: Some(Box::pin(work)), counted: tasks.token() }
     }
 }
 
-impl<W, A> Future for Finishing<W, A>
+impl<W> Future for Finishing<W>
 where
     W: Future + Send + 'static,
-    A: FnOnce(W::Output) + Send + Unpin + 'static,
+    W::Output: Outcome,
 {
-    type Output = W::Output;
+    type Output = <W::Output as Outcome>::Answer;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<W::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(mut work) = self.work.take() else { return Poll::Pending };
-        let polled = work.as_mut().poll(context);
-        if polled.is_pending() {
-            self.work = Some(work);
+        match work.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome.tell(true)),
+            Poll::Pending => {
+                self.work = Some(work);
+                Poll::Pending
+            }
         }
-        polled
     }
 }
 
-impl<W, A> Drop for Finishing<W, A>
+impl<W> Drop for Finishing<W>
 where
     W: Future + Send + 'static,
-    A: FnOnce(W::Output) + Send + 'static,
+    W::Output: Outcome,
 {
     fn drop(&mut self) {
-        let rest = self.work.take().zip(self.alone.take());
         // Without a runtime there is nobody who could go on.
-        if let (Some((work, alone)), Ok(runtime)) = (rest, tokio::runtime::Handle::try_current()) {
-            // It is not over before its outcome is told: who waits for all tasks waits for that, too.
+        if let (Some(work), Ok(runtime)) = (self.work.take(), tokio::runtime::Handle::try_current()) {
             let counted = self.counted.clone();
             runtime.spawn(async move {
-                alone(work.await);
+                work.await.tell(false);
                 drop(counted);
             });
         }
@@ -68,30 +76,39 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::Finishing;
+    use super::{Finishing, Outcome};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::task::Poll;
     use tokio_util::task::TaskTracker;
 
-    /// What became of one piece of work: how often it went on, and its outcome when nobody waited.
-    async fn seen(is_awaited: bool) -> (u32, u32) {
-        let (tasks, steps, left) = (TaskTracker::new(), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-        let work = {
-            let steps = Arc::clone(&steps);
-            async move {
-                for _ in 0..3 {
-                    steps.fetch_add(1, Ordering::Relaxed);
-                    tokio::task::yield_now().await;
-                }
-                7
+    /// Counts who was told, and who was not.
+    struct Seven {
+        awaited: Arc<AtomicU32>,
+        alone: Arc<AtomicU32>,
+    }
+
+    impl Outcome for Seven {
+        type Answer = u32;
+
+        fn tell(self, is_awaited: bool) -> u32 {
+            if is_awaited { self.awaited } else { self.alone }.fetch_add(7, Ordering::Relaxed);
+            7
+        }
+    }
+
+    /// What was told of one piece of work by when all tasks were over: to whoever waited, and to nobody.
+    async fn told(is_awaited: bool) -> (u32, u32) {
+        let tasks = TaskTracker::new();
+        let (awaited, alone) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
+        let outcome = Seven { awaited: Arc::clone(&awaited), alone: Arc::clone(&alone) };
+        let work = async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
             }
+            outcome
         };
-        let alone = {
-            let left = Arc::clone(&left);
-            move |outcome| left.store(outcome, Ordering::Relaxed)
-        };
-        let mut finishing = Box::pin(Finishing::new(&tasks, work, alone));
+        let mut finishing = Box::pin(Finishing::new(&tasks, work));
         if is_awaited {
             assert_eq!(finishing.await, 7);
         } else {
@@ -102,20 +119,23 @@ mod tests {
         }
         tasks.close();
         tasks.wait().await;
-        tokio::task::yield_now().await;
-        (steps.load(Ordering::Relaxed), left.load(Ordering::Relaxed))
+        (awaited.load(Ordering::Relaxed), alone.load(Ordering::Relaxed))
     }
 
     #[tokio::test]
-    async fn it_ends_whether_or_not_anybody_waits() {
-        assert_eq!(seen(true).await, (3, 0));
-        assert_eq!(seen(false).await, (3, 7));
+    async fn it_ends_and_is_told_once_whether_or_not_anybody_waits() {
+        assert_eq!(told(true).await, (7, 0));
+        assert_eq!(told(false).await, (0, 7));
     }
 
     #[tokio::test]
     async fn a_panic_is_the_end_of_it() {
+        impl Outcome for () {
+            type Answer = ();
+            fn tell(self, _: bool) {}
+        }
         let tasks = TaskTracker::new();
-        let broken = Finishing::new(&tasks, async { panic!("a bug") }, |(): ()| {});
+        let broken = Finishing::new(&tasks, async { std::hint::black_box(None::<()>).unwrap() });
         assert!(tokio::spawn(broken).await.is_err());
         assert!(tasks.is_empty(), "nothing of it goes on");
     }

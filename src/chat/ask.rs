@@ -1,6 +1,7 @@
 //! A request for a token: from JSON to a [`Draft`], and against what holds for this member to an [`Ask`], every fault at
 //! once. Must not know HTTP, nor how the conditions came about.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub struct Conditions<'a> {
     /// The keys of the state that a client may set.
     pub client_state: &'a BTreeSet<String>,
     /// What the state holds before the client adds to it.
-    pub state: Object,
+    pub state: Vec<(&'a str, Cow<'a, Value>)>,
     /// The least ttl that is of use.
     pub min_ttl: Ttl,
     /// Whether the operator lets a client ask for [`Mode::Narrow`].
@@ -115,7 +116,8 @@ impl Draft {
         let refused: Vec<_> = refused.map(|key| pointer(&["state", key])).collect();
         // What the client sets takes the place of what was there.
         let kept = conditions.state.iter().filter(|(key, _)| !self.ask.state.contains_key(*key));
-        let chars = object_chars(kept.chain(&self.ask.state));
+        let set = self.ask.state.iter().map(|(key, value)| (key.as_str(), value));
+        let chars = object_chars(kept.map(|(key, value)| (*key, &**value)).chain(set));
         for at in refused {
             self.fault(at, FaultCode::StateKeyNotAllowed, "the policy does not let a client set this key");
         }

@@ -43,14 +43,14 @@ pub fn serialized_chars(value: &serde_json::Value) -> usize {
 
 /// The same for an object of these members, each of another name.
 #[must_use]
-pub fn object_chars<'a>(members: impl Iterator<Item = (&'a String, &'a serde_json::Value)>) -> usize {
+pub fn object_chars<'a>(members: impl Iterator<Item = (&'a str, &'a serde_json::Value)>) -> usize {
     let braces_less_one_comma = 1;
     members
         .fold(braces_less_one_comma, |all, (name, value)| all + chars(name) + chars(value) + ":,".len())
         .max("{}".len())
 }
 
-fn chars(value: &impl serde::Serialize) -> usize {
+fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
     let mut counted = Counted(0);
     // It takes whatever comes.
     let _ = serde_json::to_writer(&mut counted, value);

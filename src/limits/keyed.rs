@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::policy::EvictionPolicy;
@@ -19,7 +20,7 @@ const MAX_KEYS: u64 = 100_000;
 /// The accounts of one limit.
 #[derive(Debug)]
 pub(super) struct Keyed<K: Clone + Hash + Eq + Send + Sync + 'static> {
-    accounts: Cache<K, Arc<DefaultDirectRateLimiter>>,
+    accounts: Cache<K, Arc<DefaultDirectRateLimiter>, RandomState>,
     quota: Quota,
     clock: DefaultClock,
 }
@@ -34,7 +35,7 @@ impl<K: Clone + Hash + Eq + Send + Sync + 'static> Keyed<K> {
             .max_capacity(MAX_KEYS)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(forgiven)
-            .build();
+            .build_with_hasher(RandomState::default());
         Some(Self { accounts, quota, clock: DefaultClock::default() })
     }
 

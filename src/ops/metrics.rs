@@ -1,10 +1,10 @@
 //! What is counted and measured, as Prometheus text. Every series is there from the start, at 0; no label ever holds a
 //! member, a channel or a raw path. Must not know what leads to a request's answer.
 
-use std::collections::HashMap;
 use std::fmt::{Debug, Formatter};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -72,7 +72,8 @@ impl Metrics {
                 .map(|outcome| {
                     (outcome, counter("usher_decisions_total", vec![Label::new("outcome", outcome.as_str())]))
                 })
-                .into(),
+                .into_iter()
+                .collect(),
             limit_decisions: limits
                 .iter()
                 .flat_map(|limit| decided.iter().map(move |decision| (*limit, *decision)))

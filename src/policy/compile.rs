@@ -244,8 +244,8 @@ fn roles(drafts: Vec<Draft>) -> Vec<Role> {
         .collect()
 }
 
-fn claimed(drafts: &[Draft]) -> HashMap<String, Vec<usize>> {
-    let mut claimed: HashMap<String, Vec<usize>> = HashMap::new();
+fn claimed(drafts: &[Draft]) -> foldhash::HashMap<String, Vec<usize>> {
+    let mut claimed = foldhash::HashMap::<String, Vec<usize>>::default();
     for (role, draft) in drafts.iter().enumerate() {
         for name in &draft.claimed_as {
             claimed.entry(name.clone()).or_default().push(role);

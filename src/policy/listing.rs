@@ -1,8 +1,10 @@
 //! What a session is granted that asks for nothing in particular, remembered by its roles where no claim has a say in it: then it
 //! is the same for everybody with these roles. Must not know ttls but caps, nor the time.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
+
+use foldhash::HashMap;
 
 use super::account::{Right, Verdict};
 use crate::chat::{ChannelName, Channels, Rights, Ttl};

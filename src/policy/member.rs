@@ -1,5 +1,7 @@
 //! The member id and the member state, from the claims. Must not know channels.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Policy;
@@ -62,11 +64,11 @@ impl StateValue {
         }
     }
 
-    fn of(&self, facts: &Facts) -> Option<Value> {
+    fn of<'a>(&'a self, facts: &'a Facts) -> Option<Cow<'a, Value>> {
         match self {
-            Self::Constant(value) => Some(value.clone()),
+            Self::Constant(value) => Some(Cow::Borrowed(value)),
             Self::Claim(placeholder) => placeholder.plain_value(facts).filter(|value| {
-                let kind = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
+                let kind = matches!(**value, Value::String(_) | Value::Number(_) | Value::Bool(_));
                 kind && serialized_chars(value) <= MAX_STATE_VALUE_CHARS
             }),
         }
@@ -116,11 +118,11 @@ impl Policy {
 
     /// What a request by this member must keep to. `narrow`: whether the operator lets clients ask for that mode.
     #[must_use]
-    pub fn conditions<'a>(&'a self, facts: &Facts, member_id: &'a MemberId, narrow: bool) -> Conditions<'a> {
+    pub fn conditions<'a>(&'a self, facts: &'a Facts, member_id: &'a MemberId, narrow: bool) -> Conditions<'a> {
         Conditions {
             member_id,
             client_state: &self.client_state,
-            state: self.state_of(facts),
+            state: self.state_of(facts).collect(),
             min_ttl: self.ttl.min,
             narrow,
         }
@@ -128,7 +130,7 @@ impl Policy {
 
     /// The state that goes upstream: the policy's, and of the client's only the keys that it may set.
     pub(super) fn merged_state(&self, facts: &Facts, ask: &Ask) -> Object {
-        let mut state = self.state_of(facts);
+        let mut state: Object = self.state_of(facts).map(|(key, value)| (key.to_owned(), value.into_owned())).collect();
         for (key, value) in &ask.state {
             // INVARIANT: no key of the policy's own is in `client_state` (a fault of the file), so none is overridden.
             if self.client_state.contains(key) {
@@ -138,8 +140,8 @@ impl Policy {
         state
     }
 
-    fn state_of(&self, facts: &Facts) -> Object {
-        self.state.iter().filter_map(|own| Some((own.key.clone(), own.value.of(facts)?))).collect()
+    fn state_of<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = (&'a str, Cow<'a, Value>)> {
+        self.state.iter().filter_map(|own| Some((own.key.as_str(), own.value.of(facts)?)))
     }
 
     fn fill_member(&self, facts: &Facts) -> Result<MemberId, String> {

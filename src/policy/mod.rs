@@ -55,9 +55,10 @@ mod view;
 mod who;
 mod widening;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet};
 use listing::Listings;
 use member::{MemberTemplate, StateKey};
 use pattern::{Pattern, Placeholders};

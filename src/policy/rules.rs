@@ -1,7 +1,7 @@
 //! A table of rules, found by the segments of their patterns: what a lookup costs follows what could match, not how many
 //! rules there are. Must not know sessions, rights or time.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::Rule;
 use super::pattern::{Pattern, Segment};

@@ -143,14 +143,16 @@ impl Placeholder {
     }
 
     /// A claim as it is, for the state: no segment rule applies.
-    pub(super) fn plain_value(&self, facts: &Facts) -> Option<Value> {
+    pub(super) fn plain_value<'a>(&self, facts: &'a Facts) -> Option<Cow<'a, Value>> {
         let value = match self.claim {
-            Claim::Issuer => Value::from(facts.issuer()?),
-            _ => self.claim_of(facts)?.clone(),
+            Claim::Issuer => Cow::Owned(Value::from(facts.issuer()?)),
+            _ => Cow::Borrowed(self.claim_of(facts)?),
         };
         match self.filter {
             None => Some(value),
-            Some(filter) => text_of(&value).filter(|text| !text.is_empty()).map(|text| filter.apply(&text).into()),
+            Some(filter) => {
+                text_of(&value).filter(|text| !text.is_empty()).map(|text| Cow::Owned(filter.apply(&text).into()))
+            }
         }
     }
 

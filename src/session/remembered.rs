@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +29,7 @@ const GROWTH: usize = 4;
 
 /// The sessions that were verified before.
 #[derive(Debug)]
-pub(super) struct Remembered(Cache<TokenPrint, Arc<Verified>>);
+pub(super) struct Remembered(Cache<TokenPrint, Arc<Verified>, RandomState>);
 
 /// The SHA-256 of a token's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +57,7 @@ impl Remembered {
         let weight = |_: &TokenPrint, verified: &Arc<Verified>| {
             u32::try_from(verified.token_bytes * GROWTH + OVERHEAD).unwrap_or(u32::MAX)
         };
-        Self(Cache::builder().weigher(weight).max_capacity(MAX_BYTES).build())
+        Self(Cache::builder().weigher(weight).max_capacity(MAX_BYTES).build_with_hasher(RandomState::default()))
     }
 
     pub(super) fn find(&self, token: TokenPrint) -> Option<Arc<Verified>> {

@@ -1,11 +1,12 @@
 //! From a token's text to a [`Session`]: the order of the checks, and the only place where a session is made. Must not
 //! know HTTP, nor what the session may do.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -114,7 +115,7 @@ impl Verifier {
     /// # Errors
     /// Every file or secret that holds no key.
     pub fn open(issuers: Vec<IssuerSettings>) -> Result<Self, Vec<KeyFault>> {
-        let mut opened = HashMap::new();
+        let mut opened = HashMap::default();
         let mut faults = Vec::new();
         for settings in issuers {
             match KeySet::open(&settings) {

@@ -264,10 +264,14 @@ async fn a_line_from_within_a_request_tells_its_id() {
 async fn there_are_lines_from_its_level_on_with_traces_and_without() {
     const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
     let collector = Collector::start(Mode::Takes);
+    // Whoever fetches keys speaks by the crate `log`.
+    let remote = "{name = \"other\", issuer = \"https://b/\", audiences = [\"b\"], jwks_url = \"http://127.0.0.1:9/\"}";
+    let issuers = format!("[{}, {remote}]", super::issuer_of(&format!("secret = {:?}", super::SECRET)));
     for traces in [None, Some(("USHER__TELEMETRY__OTLP_ENDPOINT", &*collector.url))] {
         for level in ["error", "info", "debug", "trace"] {
-            let level_and_traces: Vec<_> = traces.into_iter().chain([("USHER__LOG__LEVEL", level)]).collect();
-            let (running, url) = started(&Place::with_policy(), "http://127.0.0.1:9", &level_and_traces);
+            let all = [("USHER__LOG__LEVEL", level), ("USHER__SESSION__ISSUERS", &*issuers)];
+            let all: Vec<_> = traces.into_iter().chain(all).collect();
+            let (running, url) = started(&Place::with_policy(), "http://127.0.0.1:9", &all);
             let post = super::client().post(format!("{url}/chat-token"));
             assert_eq!(post.bearer_auth(keys::session("alice", &["customer"])).send().await.unwrap().status(), 503);
             assert_eq!(super::client().get(format!("{url}/live")).send().await.unwrap().status(), 200);

@@ -165,7 +165,7 @@ fn really(policy: &Policy, case: &Case) -> Answer {
 fn conditions_of(member_id: &MemberId) -> Conditions<'_> {
     const NO_KEY: &BTreeSet<String> = &BTreeSet::new();
     let min_ttl = Ttl::from_minutes(1).unwrap();
-    Conditions { member_id, client_state: NO_KEY, state: Object::new(), min_ttl, narrow: true }
+    Conditions { member_id, client_state: NO_KEY, state: Vec::new(), min_ttl, narrow: true }
 }
 
 /// JSON with its long lists and texts cut.
