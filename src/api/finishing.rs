@@ -128,12 +128,14 @@ mod tests {
         assert_eq!(told(false).await, (0, 7));
     }
 
+    impl Outcome for () {
+        type Answer = ();
+
+        fn tell(self, _: bool) {}
+    }
+
     #[tokio::test]
     async fn a_panic_is_the_end_of_it() {
-        impl Outcome for () {
-            type Answer = ();
-            fn tell(self, _: bool) {}
-        }
         let tasks = TaskTracker::new();
         let broken = Finishing::new(&tasks, async { std::hint::black_box(None::<()>).unwrap() });
         assert!(tokio::spawn(broken).await.is_err());
