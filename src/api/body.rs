@@ -1,5 +1,7 @@
 //! From a request's body to a [`Draft`]: media type, then size, then JSON. Must not know what a request may ask for.
 
+use std::pin::pin;
+
 use axum::body::Body;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -13,7 +15,8 @@ use crate::chat::Draft;
 /// Reads a body of at most `max` bytes, until the request's deadline. No bytes at all, however framed, ask for nothing in
 /// particular.
 pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize, context: &Context) -> Result<Draft, Problem> {
-    let bytes = tokio::time::timeout_at(context.deadline.into(), collect(headers, body, max));
+    let bytes = pin!(collect(headers, body, max));
+    let bytes = tokio::time::timeout_at(context.deadline.into(), bytes);
     let bytes = bytes.await.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?;
     Ok(Draft::read(&bytes)?)
 }

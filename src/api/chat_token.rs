@@ -1,6 +1,7 @@
 //! `POST /chat-token`: the whole story, in the order of the checks. What it takes at each step only the step before can
 //! give, so leaving one out does not compile.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,7 +43,7 @@ pub(super) async fn post(
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
     let policy = app.policy(); // one policy for the whole request
-    let session = app.session(&head, &policy, &context).instrument(step("session")).await?;
+    let session = pin!(app.session(&head, &policy, &context)).instrument(step("session")).await?;
     let mut audit = begin_audit(&app, &context, &policy, &session);
     match decide(&app, &context, &policy, &session, &head, body, &mut audit).await {
         Ok(granted) => mint(app, context, granted, audit).await,
@@ -75,7 +76,7 @@ async fn decide(
     let member = policy.member_id(session.facts()).inspect_err(|denial| audit.denied_for(denial))?;
     audit.member(&member);
     policy.refuse_blocked(&member)?;
-    let admitted = app.admit(&member).instrument(step("limits")).await?;
+    let admitted = pin!(app.admit(&member)).instrument(step("limits")).await?;
     let draft = body::read(&head.headers, body, app.0.max_body, context).await?;
     let ask = draft.accept(&policy.conditions(session.facts(), &member, app.0.narrow))?;
     let decision = step("policy").in_scope(|| policy.decide(session, &ask, context.latest_mint()));
@@ -114,7 +115,8 @@ impl finishing::Outcome for Ended {
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
     let (tasks, trace) = (app.0.decisions.tasks.clone(), context.trace.clone());
     let request_id = Arc::clone(&context.request_id);
-    let work = log::within(request_id, ask_signalwire(app, context, granted, audit)).instrument(trace);
+    let work = Box::pin(ask_signalwire(app, context, granted, audit));
+    let work = log::within(request_id, work).instrument(trace);
     Finishing::new(&tasks, work).await
 }
 
@@ -129,10 +131,11 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
             app.shedding().called(call.took);
         }
     };
+    let minting = pin!(app.0.signalwire.mint(&grant, &admitted, context.deadline, count));
     let minted = tokio::select! {
         // A token that has come is not thrown away.
         biased;
-        minted = app.0.signalwire.mint(&grant, &admitted, context.deadline, count).instrument(step("mint")) => minted,
+        minted = minting.instrument(step("mint")) => minted,
         () = app.0.decisions.cut.cancelled() => {
             count(Call { failed: Some(MintFault::Stopped.kind()), took: begun.elapsed() });
             Err(MintFault::Stopped)

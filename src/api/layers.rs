@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
@@ -106,6 +106,7 @@ impl Around {
             let work = async {
                 if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { self.work(request).await }
             };
+            let work = pin!(work);
             let worked = log::within(Arc::clone(&request_id), work).instrument(line.context.trace.clone()).await;
             let response = as_problem(worked, &request_id);
             line.write(app, &response);
@@ -126,12 +127,12 @@ impl Around {
     /// itself. A panic is a bug of ours and costs this one answer.
     async fn work(&self, request: Request) -> Response {
         let deadline = request.extensions().get::<Context>().map(|context| context.deadline + GRACE);
-        let answer = async {
+        let answer = pin!(async {
             match self.guard.map_or(Ok(()), |guard| guard(request.headers())) {
                 Ok(()) => self.routes.clone().oneshot(request).await.into_response(),
                 Err(code) => Problem::new(code).into_response(),
             }
-        };
+        });
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), answer).await,

@@ -35,19 +35,20 @@ impl Shared {
         Self { store, revoked: Revoked::default(), away_since: Mutex::default(), run: Mutex::default() }
     }
 
-    /// What the store says of a request by this member; nothing where it is away.
+    /// What the store says of a request by this member; nothing where it is away. The question is large, and boxed, so that
+    /// nobody who asks none has to make room for one.
     pub(super) async fn member(
         &self,
         member: &MemberId,
         rate: Option<RateSettings>,
         seen: impl Fn(Asked),
     ) -> Option<Said> {
-        self.ask(self.store.member(member, rate), seen).await
+        self.ask(Box::pin(self.store.member(member, rate)), seen).await
     }
 
     /// What the store says of a request from this address; nothing where it is away.
     pub(super) async fn address(&self, address: IpAddr, rate: RateSettings, seen: impl Fn(Asked)) -> Option<Said> {
-        self.ask(self.store.address(address, rate), seen).await
+        self.ask(Box::pin(self.store.address(address, rate)), seen).await
     }
 
     async fn ask(

@@ -2,10 +2,11 @@
 //! at once as may be, and not at all while SignalWire keeps failing. Must not know what travels on the wire.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
+use rand::Rng as _;
 use tracing::{Instrument as _, Span};
 
 use super::circuit::{Circuit, CircuitState, Pass};
@@ -71,6 +72,16 @@ struct Failed {
     is_telling: bool,
 }
 
+impl Failed {
+    /// How long to wait until another try, where one makes sense and leaves SignalWire time for an answer.
+    fn pause(&self, deadline: Instant) -> Option<Duration> {
+        let least = self.fault.second_try().filter(|_| !self.is_last)?;
+        let pause = least.saturating_add(PAUSE.mul_f64(rand::rng().random_range(1.0..2.0)));
+        let left = deadline.saturating_duration_since(Instant::now());
+        (pause.saturating_add(LEAST_TIME) <= left).then_some(pause)
+    }
+}
+
 impl Client {
     /// A client with its own connection pool; connects to nothing yet.
     ///
@@ -107,18 +118,15 @@ impl Client {
         let body =
             serde_json::to_vec(grant.terms()).map_err(|_| MintFault::Nonsense("a request of ours is no JSON"))?;
         let (asked, body) = (Instant::now(), Bytes::from(body));
-        let pauses = ExponentialBuilder::new().with_min_delay(PAUSE).with_max_times(1).with_jitter();
+        let mut result = self.attempt(&body, asked, deadline, &seen).await;
         let mut failed_before = 0;
-        let result = (|| self.attempt(&body, asked, deadline, &seen))
-            .retry(pauses)
-            .when(|failed| !failed.is_last && failed.fault.second_try().is_some())
-            .adjust(|failed, pause| {
-                let pause = pause?.saturating_add(failed.fault.second_try()?);
-                let left = deadline.saturating_duration_since(Instant::now());
-                (pause.saturating_add(LEAST_TIME) <= left).then_some(pause)
-            })
-            .notify(|failed, _| failed_before += u32::from(failed.is_telling))
-            .await;
+        if let Err(failed) = &result
+            && let Some(pause) = failed.pause(deadline)
+        {
+            failed_before = u32::from(failed.is_telling);
+            tokio::time::sleep(pause).await;
+            result = self.attempt(&body, asked, deadline, &seen).await;
+        }
         self.record(&result, failed_before);
         result.map_err(|failed| failed.fault)
     }
@@ -177,8 +185,9 @@ impl Client {
         let span = trace::call(self.wire.address());
         let begun = Instant::now();
         let until = (begun + self.timeout).min(deadline);
-        let answer = self.wire.post(body.clone(), &span).instrument(span.clone());
-        let answer = tokio::time::timeout_at(until.into(), answer).await;
+        // Pinned, as what is around it would move it about.
+        let answer = pin!(self.wire.post(body.clone(), &span));
+        let answer = tokio::time::timeout_at(until.into(), answer.instrument(span.clone())).await;
         let answer = answer.unwrap_or(Err(MintFault::Timeout));
         trace::ended(&span, answer.as_ref().map(|(_, status)| *status));
         seen(Call { failed: answer.as_ref().err().map(MintFault::kind), took: begun.elapsed() });
