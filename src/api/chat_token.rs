@@ -33,6 +33,8 @@ const REFRESH_WINDOW: i64 = 120;
 /// The soonest that anybody is told to come back, in seconds.
 const SOONEST_REFRESH: i64 = 30;
 
+/// How many bytes an answer has beside its token, about.
+const USUAL_REST: usize = 512;
 /// How an answer begins.
 const OF_TOKEN: &[u8] = b"{\"token\":";
 
@@ -196,7 +198,8 @@ impl<'a> Answer<'a> {
 
     /// `{"token": "…", …}`
     fn with_token(&self, token: &str) -> Result<Response, Problem> {
-        let rest = serde_json::to_vec(self).map_err(|_| Problem::new(Code::InternalError))?;
+        let mut rest = Vec::with_capacity(USUAL_REST);
+        serde_json::to_writer(&mut rest, self).map_err(|_| Problem::new(Code::InternalError))?;
         let mut body = Vec::with_capacity(token.len() + rest.len() + OF_TOKEN.len() + "\"\"".len());
         body.extend_from_slice(OF_TOKEN);
         json::push_text(&mut body, token);

@@ -219,7 +219,11 @@ impl AuditEvent {
             match serde_json::to_writer(&mut *line, self) {
                 Ok(()) => {
                     line.push(b'\n');
-                    log::write_line(&String::from_utf8_lossy(line));
+                    // JSON is UTF-8, so that nothing is ever replaced; this is quicker than to look for what might be.
+                    match str::from_utf8(line) {
+                        Ok(line) => log::write_line(line),
+                        Err(_) => log::write_line(&String::from_utf8_lossy(line)),
+                    }
                 }
                 Err(error) => tracing::error!("an audit event cannot be written: {error}"),
             }
