@@ -1,13 +1,12 @@
 //! Sessions to verify, one for each algorithm.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::SecretSlice;
 use serde_json::json;
 use usher::chat::Timestamp;
-use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, Verifier};
+use usher::session::{IssuerSettings, KeySettings, Verifier};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const SECRET: &[u8] = b"thirty-two bytes of a shared secret, or a few more";
@@ -22,20 +21,7 @@ pub(crate) fn session(algorithm: Algorithm) -> (Verifier, String) {
         Algorithm::EdDSA => pair(&rcgen::PKCS_ED25519, EncodingKey::from_ed_pem, &file),
         other => panic!("no key for {other:?}"),
     };
-    let issuer = IssuerSettings {
-        name: "app".to_owned(),
-        issuer: "https://login.example.com/".to_owned(),
-        audiences: AudiencesSettings::OneOf(vec!["api".to_owned()]),
-        audience_claim: "aud".to_owned(),
-        roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
-        keys,
-        algorithms: Vec::new(),
-        leeway: Duration::from_secs(30),
-        max_age: None,
-        outlive: Duration::ZERO,
-        keys_max_stale: Duration::from_hours(24),
-        allow_http: false,
-    };
+    let issuer = IssuerSettings::new("app", "https://login.example.com/", "api", keys);
     let claims = json!({
         "iss": "https://login.example.com/", "aud": "api", "sub": "alice", "iat": NOW.seconds(),
         "exp": NOW.seconds() + 3_600, "roles": ["customer"], "name": "Alice",

@@ -1,7 +1,5 @@
 //! The throw-away issuer of `usher dev`: a key of its own for each run, and sessions signed with it. `serve` refuses it.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
@@ -10,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::chat::{Object, Timestamp};
-use crate::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings};
+use crate::session::{IssuerSettings, KeySettings};
 use crate::settings::DEV_ISSUER;
 
 /// Its alias, which `{issuer}` in a policy becomes.
@@ -54,20 +52,8 @@ impl DevIssuer {
     /// What the verifier is told of it.
     #[must_use]
     pub fn settings(&self) -> IssuerSettings {
-        IssuerSettings {
-            name: ALIAS.to_owned(),
-            issuer: DEV_ISSUER.to_owned(),
-            audiences: AudiencesSettings::OneOf(vec![AUDIENCE.to_owned()]),
-            audience_claim: "aud".to_owned(),
-            roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
-            keys: KeySettings::Secret(self.secret().as_bytes().to_vec().into()),
-            algorithms: Vec::new(),
-            leeway: Duration::from_secs(30),
-            max_age: None,
-            outlive: Duration::ZERO,
-            keys_max_stale: Duration::from_hours(24),
-            allow_http: false,
-        }
+        let keys = KeySettings::Secret(self.secret().as_bytes().to_vec().into());
+        IssuerSettings::new(ALIAS, DEV_ISSUER, AUDIENCE, keys)
     }
 
     /// Signs a session that begins now.

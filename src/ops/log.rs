@@ -160,7 +160,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_line_is_visible_and_says_what_it_said(text in any::<String>()) {
-            let line = serde_json::to_string(&text).unwrap() + "\n";
+            let written = serde_json::to_string(&text).unwrap() + "\n";
+            let line = escaped(&written);
             let body = line.strip_suffix('\n').unwrap();
             prop_assert!(!body.contains(is_invisible), "{body}");
             prop_assert_eq!(serde_json::from_str::<String>(body).unwrap(), text);

@@ -131,20 +131,6 @@ impl Policy {
         Ok(Terms { ttl, channels: listing.channels, member_id, state: self.merged_state(facts, ask) })
     }
 
-    /// What becomes of all that is granted by a concrete name.
-    fn listing(&self, facts: &Facts, roles: &BTreeSet<usize>) -> Result<Listing, Denial> {
-        if let Some(known) = self.listings.of(roles) {
-            return Ok(known);
-        }
-        let view = View::new(self, facts, roles);
-        let listing = Listing::of(view.judge(&view.concrete()?));
-        // INVARIANT: where no claim was looked at, roles alone decide, and another session with these comes out the same.
-        if view.consulted().next().is_none() {
-            self.listings.remember(roles, &listing);
-        }
-        Ok(listing)
-    }
-
     /// The least of all bounds, in whole minutes. `rights_cap`: the shortest-lived right's.
     pub(super) fn ttl(&self, facts: &Facts, asked: Option<Ttl>, rights_cap: Option<Ttl>, now: Timestamp) -> TtlAccount {
         let guest_cap = self.guest.as_ref().filter(|_| facts.issuer().is_none()).and_then(|guest| guest.max_ttl);

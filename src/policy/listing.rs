@@ -1,20 +1,23 @@
-//! What a session is granted that asks for nothing in particular, remembered by its roles where no claim has a say in it: then it
-//! is the same for everybody with these roles. Must not know ttls but caps, nor the time.
+//! What a session is granted that asks for nothing in particular. As far as no claim has a say in it, it is the same for everybody
+//! with the same roles, and remembered by these; the rest is found out each time. Must not know ttls but caps, nor the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::HashMap;
 
-use super::account::{Right, Verdict};
-use crate::chat::{ChannelName, Channels, Rights, Ttl};
+use super::Policy;
+use super::account::{Denial, Right, Verdict};
+use super::pattern::Pattern;
+use super::view::{Candidates, View, names};
+use crate::chat::{ChannelName, Channels, Facts, MAX_CHANNELS, Permission, Rights, Ttl};
 
 /// How many rights are remembered at most, of all sets of roles together: some 10 MB. What does not fit is found out each
 /// time.
 const MAX_RIGHTS: usize = 100_000;
 
 /// Rights as they were judged, and what follows from those that are granted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Listing {
     /// By channel, `read` before `write`.
     pub(super) rights: Arc<[Right]>,
@@ -24,57 +27,127 @@ pub(super) struct Listing {
     pub(super) cap: Option<Ttl>,
 }
 
+/// What is known of a set of roles, whoever has them.
+#[derive(Debug)]
+struct Known {
+    /// Of the names that stand in the file, those on which no claim has a say.
+    fixed: Listing,
+    /// How many of those there are.
+    fixed_names: usize,
+    /// The others.
+    open: Candidates,
+    /// Whether there are names to fill in.
+    has_templates: bool,
+}
+
 /// What is remembered, by the numbers of the roles. As a policy never changes, neither does any of it.
 #[derive(Debug, Default)]
-pub(super) struct Listings(RwLock<Known>);
+pub(super) struct Listings(RwLock<Remembered>);
 
 #[derive(Debug, Default)]
-struct Known {
-    by_roles: HashMap<BTreeSet<usize>, Listing>,
+struct Remembered {
+    by_roles: HashMap<BTreeSet<usize>, Arc<Known>>,
     rights: usize,
 }
 
+impl Policy {
+    /// What becomes of all that these roles grant by a concrete name.
+    pub(super) fn listing(&self, facts: &Facts, roles: &BTreeSet<usize>) -> Result<Listing, Denial> {
+        let known = match self.listings.of(roles) {
+            Some(known) => known,
+            None => self.listings.remember(roles, self.look_through(facts, roles)?),
+        };
+        if known.open.is_empty() && !known.has_templates {
+            return Ok(known.fixed.clone());
+        }
+        let view = View::new(self, facts, roles);
+        let mut candidates = known.open.clone();
+        view.list(&mut candidates, is_template, MAX_CHANNELS.saturating_sub(known.fixed_names))?;
+        Ok(known.fixed.with(view.judge(&names(candidates))))
+    }
+
+    /// Judges each name that stands in the file by itself.
+    fn look_through(&self, facts: &Facts, roles: &BTreeSet<usize>) -> Result<Known, Denial> {
+        let mut literals = Candidates::new();
+        let view = View::new(self, facts, roles);
+        view.list(&mut literals, |pattern| !is_template(pattern), MAX_CHANNELS)?;
+        let (mut rights, mut fixed_names, mut open) = (Vec::new(), 0, Candidates::new());
+        for (name, given) in literals {
+            let alone = View::new(self, facts, roles);
+            let judged = alone.judge(&names(Candidates::from([(name.clone(), given)])));
+            // Also where it is denied: a template that can stand for this name looks at its claim here.
+            let parts = alone.split(&name);
+            Permission::ALL.into_iter().for_each(|permission| drop(alone.allowing(&parts, permission)));
+            // INVARIANT: where no claim was looked at, roles alone decide, and another session with these comes out the same; and
+            // no template stands for any of these names.
+            if alone.consulted().next().is_some() {
+                open.insert(name, given);
+            } else {
+                rights.extend(judged);
+                fixed_names += 1;
+            }
+        }
+        let has_templates = view.allows().any(|(_, rule)| rule.pattern.is_concrete() && is_template(&rule.pattern));
+        Ok(Known { fixed: Listing::of(rights), fixed_names, open, has_templates })
+    }
+}
+
+fn is_template(pattern: &Pattern) -> bool {
+    pattern.placeholders().next().is_some()
+}
+
 impl Listing {
+    /// Of rights by channel.
     pub(super) fn of(rights: Vec<Right>) -> Self {
-        let mut channels: BTreeMap<ChannelName, Rights> = BTreeMap::new();
-        let mut cap: Option<Ttl> = None;
-        for right in &rights {
+        Self::default().with(rights)
+    }
+
+    /// The same and more rights, on other channels.
+    fn with(&self, more: Vec<Right>) -> Self {
+        let mut channels: BTreeMap<ChannelName, Rights> = BTreeMap::clone(&self.channels);
+        let mut cap = self.cap;
+        for right in &more {
             if let Verdict::Allowed { cap: own, .. } = right.verdict {
                 let granted = channels.entry(right.channel.clone()).or_default();
                 *granted = granted.with(right.permission);
                 cap = cap.into_iter().chain(own).min();
             }
         }
+        let mut rights = more;
+        rights.extend_from_slice(&self.rights);
+        rights.sort_by(|one, other| one.channel.cmp(&other.channel));
         Self { rights: rights.into(), channels: channels.into(), cap }
     }
 }
 
 impl Listings {
-    pub(super) fn of(&self, roles: &BTreeSet<usize>) -> Option<Listing> {
+    fn of(&self, roles: &BTreeSet<usize>) -> Option<Arc<Known>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_roles.get(roles).cloned()
     }
 
-    pub(super) fn remember(&self, roles: &BTreeSet<usize>, listing: &Listing) {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, roles: &BTreeSet<usize>, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        let mut remembered = self.0.write().unwrap_or_else(PoisonError::into_inner);
         // One for the set itself.
-        let rights = known.rights + listing.rights.len() + 1;
-        if rights <= MAX_RIGHTS && known.by_roles.insert(roles.clone(), listing.clone()).is_none() {
-            known.rights = rights;
+        let rights = remembered.rights + known.fixed.rights.len() + known.open.len() + 1;
+        if rights <= MAX_RIGHTS && remembered.by_roles.insert(roles.clone(), Arc::clone(&known)).is_none() {
+            remembered.rights = rights;
         }
+        known
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Listing, Listings, MAX_RIGHTS};
+    use super::{Candidates, Known, Listing, Listings, MAX_RIGHTS};
     use std::collections::BTreeSet;
 
     #[test]
     fn it_never_holds_more_than_it_may() {
         let listings = Listings::default();
-        let nothing = Listing::of(Vec::new());
         for role in 0..=MAX_RIGHTS {
-            listings.remember(&BTreeSet::from([role]), &nothing);
+            let (fixed, open) = (Listing::default(), Candidates::new());
+            listings.remember(&BTreeSet::from([role]), Known { fixed, fixed_names: 0, open, has_templates: false });
         }
         assert!(listings.of(&BTreeSet::from([MAX_RIGHTS - 1])).is_some());
         assert!(listings.of(&BTreeSet::from([MAX_RIGHTS])).is_none());

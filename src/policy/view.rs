@@ -10,6 +10,9 @@ use super::value::{Placeholder, Values};
 use super::{Policy, Role, Rule};
 use crate::chat::{ChannelName, Facts, MAX_CHANNELS, Permission, Rights, Ttl};
 
+/// What may be a channel's name, with the rights that some rule gives there.
+pub(super) type Candidates = BTreeMap<String, Rights>;
+
 /// The policy as one session meets it: its roles' rules, each placeholder resolved once.
 pub(super) struct View<'a> {
     policy: &'a Policy,
@@ -37,21 +40,29 @@ impl<'a> View<'a> {
 
     /// What is granted by a concrete name (literals and filled-in templates), before denies: a wildcard lists nothing.
     pub(super) fn concrete(&self) -> Result<BTreeMap<ChannelName, Rights>, Denial> {
-        let mut candidates: BTreeMap<String, Rights> = BTreeMap::new();
-        for (_, rule) in self.allows().filter(|(_, rule)| rule.pattern.is_concrete()) {
+        let mut candidates = Candidates::new();
+        self.list(&mut candidates, |_| true, MAX_CHANNELS)?;
+        Ok(names(candidates))
+    }
+
+    /// Adds what the concrete patterns of this kind stand for, up to `most` names.
+    pub(super) fn list(
+        &self,
+        candidates: &mut Candidates,
+        is_wanted: impl Fn(&Pattern) -> bool,
+        most: usize,
+    ) -> Result<(), Denial> {
+        let concrete = self.allows().map(|(_, rule)| rule).filter(|rule| rule.pattern.is_concrete());
+        for rule in concrete.filter(|rule| is_wanted(&rule.pattern)) {
             for name in self.fill(&rule.pattern, MAX_CHANNELS + 1) {
                 let rights = candidates.entry(name).or_default();
                 *rights = rights.union(rule.rights);
-                if candidates.len() > MAX_CHANNELS {
+                if candidates.len() > most {
                     return Err(Denial::TooManyChannels);
                 }
             }
         }
-        // INVARIANT: a filled-in name is checked like an asked-for one, here and, against the rules, by `judge`.
-        Ok(candidates
-            .into_iter()
-            .filter_map(|(name, rights)| Some((ChannelName::parse(&name).ok()?, rights)))
-            .collect())
+        Ok(())
     }
 
     /// What becomes of each right, by channel, `read` before `write`.
@@ -137,6 +148,12 @@ impl<'a> View<'a> {
     pub(super) fn split<'n>(&self, name: &'n str) -> Vec<&'n str> {
         name.split(self.policy.separator).collect()
     }
+}
+
+/// Those of the names that are a channel's.
+// INVARIANT: a filled-in name is checked like an asked-for one, here and, against the rules, by `judge`.
+pub(super) fn names(candidates: Candidates) -> BTreeMap<ChannelName, Rights> {
+    candidates.into_iter().filter_map(|(name, rights)| Some((ChannelName::parse(&name).ok()?, rights))).collect()
 }
 
 impl Values {

@@ -39,6 +39,28 @@ pub struct IssuerSettings {
     pub allow_http: bool,
 }
 
+impl IssuerSettings {
+    /// An issuer whose sessions have their audience in `aud` and their roles in `roles`; all else as the settings' defaults
+    /// have it.
+    #[must_use]
+    pub fn new(name: &str, issuer: &str, audience: &str, keys: KeySettings) -> Self {
+        Self {
+            name: name.to_owned(),
+            issuer: issuer.to_owned(),
+            audiences: AudiencesSettings::OneOf(vec![audience.to_owned()]),
+            audience_claim: "aud".to_owned(),
+            roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
+            keys,
+            algorithms: Vec::new(),
+            leeway: Duration::from_secs(30),
+            max_age: None,
+            outlive: Duration::ZERO,
+            keys_max_stale: Duration::from_hours(24),
+            allow_http: false,
+        }
+    }
+}
+
 /// What an issuer's sessions say of their holders: the part of its settings that has nothing to do with keys.
 #[derive(Clone, Debug)]
 pub struct Vouching {

@@ -265,7 +265,7 @@ async fn there_are_lines_from_its_level_on_with_traces_and_without() {
     const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
     let collector = Collector::start(Mode::Takes);
     // Whoever fetches keys speaks by the crate `log`.
-    let remote = "{name = \"other\", issuer = \"https://b/\", audiences = [\"b\"], jwks_url = \"http://127.0.0.1:9/\"}";
+    let remote = "{name = \"app\", issuer = \"https://b/\", audiences = [\"b\"], jwks_url = \"http://127.0.0.1:9/\"}";
     let issuers = format!("[{}, {remote}]", super::issuer_of(&format!("secret = {:?}", super::SECRET)));
     for traces in [None, Some(("USHER__TELEMETRY__OTLP_ENDPOINT", &*collector.url))] {
         for level in ["error", "info", "debug", "trace"] {

@@ -17,7 +17,7 @@ use usher::limits::{Limits, LimitsSettings, RateSettings};
 use usher::listener::{ConnectionSettings, Tls};
 use usher::policy::Policy;
 use usher::sandbox::Sandbox;
-use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, Verifier};
+use usher::session::{IssuerSettings, KeySettings, Verifier};
 use usher::signalwire::{Client, SignalWireSettings};
 
 use super::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
@@ -88,20 +88,7 @@ impl Default for Setup {
 
 /// An issuer with the tests' shared secret.
 pub(crate) fn issuer(name: &str, iss: &str) -> IssuerSettings {
-    IssuerSettings {
-        name: name.to_owned(),
-        issuer: iss.to_owned(),
-        audiences: AudiencesSettings::OneOf(vec![AUDIENCE.to_owned()]),
-        audience_claim: "aud".to_owned(),
-        roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
-        keys: KeySettings::Secret(SecretSlice::from(SECRET.as_bytes().to_vec())),
-        algorithms: Vec::new(),
-        leeway: Duration::from_secs(30),
-        max_age: None,
-        outlive: Duration::ZERO,
-        keys_max_stale: Duration::from_hours(24),
-        allow_http: false,
-    }
+    IssuerSettings::new(name, iss, AUDIENCE, KeySettings::Secret(SecretSlice::from(SECRET.as_bytes().to_vec())))
 }
 
 /// No limit but this one.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use usher::chat::{Ask, ChannelName};
 use usher::policy::{Account, LimitedBy, Verdict};
 
 use self::model::{Role, Segment, World, deny_rule, world};
@@ -140,6 +141,27 @@ fn granted_is_what_was_asked_and_some_role_allows_and_none_denies() {
                 .filter_map(|(has, right)| has.then_some(right))
                 .collect();
             prop_assert_eq!(minted, granted, "what goes upstream is what is granted");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_was_found_out_for_others_with_the_same_roles_changes_nothing() {
+    check("remembered = found out anew", world(), |world, _, other| {
+        let (used, fresh, nothing) = (policy(&world.policy()), policy(&world.policy()), Ask::default());
+        let before = World { claims: other.claims, ..world.clone() };
+        let _ = used.evaluate(&before.facts(), &nothing, NOW);
+        let account = used.evaluate(&world.facts(), &nothing, NOW);
+        prop_assert_eq!(&account, &fresh.evaluate(&world.facts(), &nothing, NOW));
+        let rights: Vec<_> = account.rights.iter().map(|right| (&right.channel, right.permission)).collect();
+        prop_assert!(rights.is_sorted_by(|one, next| one < next), "each right once, in order: {:?}", rights);
+        // Which goes another way.
+        if let Ok(overview) = fresh.overview(&world.facts(), NOW) {
+            let rights = |(name, rights): (&ChannelName, &usher::chat::Rights)| {
+                rights.permissions().map(|right| (name.to_string(), right.as_str() == "write")).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(granted(&account), overview.channels.iter().flat_map(rights).collect::<Rights>());
         }
         Ok(())
     });
