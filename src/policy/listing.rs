@@ -77,7 +77,9 @@ impl Policy {
             let judged = alone.judge(&names(Candidates::from([(name.clone(), given)])));
             // Also where it is denied: a template that can stand for this name looks at its claim here.
             let parts = alone.split(&name);
-            Permission::ALL.into_iter().for_each(|permission| drop(alone.allowing(&parts, permission)));
+            for permission in Permission::ALL {
+                drop(alone.allowing(&parts, permission));
+            }
             // INVARIANT: where no claim was looked at, roles alone decide, and another session with these comes out the same; and
             // no template stands for any of these names.
             if alone.consulted().next().is_some() {
