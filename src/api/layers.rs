@@ -97,7 +97,7 @@ impl Around {
         let _in_flight = app.status().request_begins();
         let may_be_shed = !asked.is_preflight && routes::may_be_shed(route);
         let mut response = if may_be_shed && app.shedding().sheds(app.status().requests_in_flight()) {
-            // It costs as little as can be, or it would not help: no span, and no line of its own in the log.
+            // It costs as little as can be, or it would not help: no trace, and no line of its own in the log.
             app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
             Problem::overloaded().into_answer(&request_id, HeaderMap::new())
         } else {

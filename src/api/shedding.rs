@@ -6,8 +6,11 @@
 //! many requests are let in each turn as make it as long as it may be, and what else comes is refused at once. As with `CoDel`
 //! (RFC 8289 §3.2), what counts is that the delay stays, and for how long; a burst is none of it; and how much of it may be depends on
 //! how long the way is: who waits for `SignalWire` anyway does not feel what is short beside that.
+//!
+//! Nobody is refused while so few are on their way that all are answered soon, however long turns are. Clients that come back at once
+//! when they are refused would else take the time of those that are let in, and the fewer these were the more so.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a turn may be where `SignalWire` takes no time, and at most. The RFC has 5 ms for a queue that is met once (§4.2); a request
@@ -27,6 +30,12 @@ const SOON: Duration = Duration::from_secs(2);
 /// While so few are being answered nobody is refused, however long turns are: it is a neighbour that takes the time, or the
 /// requests are dear, and a refusal would help nobody.
 const FEW: usize = 64;
+/// Nor while no more are being answered than wait for this process so many times as long as for `SignalWire`, within these bounds.
+const PATIENCE: f64 = 2.5;
+const LEAST_PATIENCE: Duration = LEAST_TARGET;
+const MOST_PATIENCE: Duration = Duration::from_millis(100);
+/// How much is left of what was known of capacity and calls from one [`WINDOW`] to the next: 1 % is forgotten in a second.
+const KEPT: f64 = 0.999;
 /// So many are let in each turn, however long it is.
 const LEAST_BUDGET: f64 = 16.0;
 /// How often turns are looked at while all is well, and while it is not but they are short. Long ones are looked at one by one.
@@ -47,8 +56,11 @@ pub struct Shedding {
     refused: AtomicU64,
     /// The last turn in microseconds.
     turn: AtomicU64,
-    /// The shortest call to `SignalWire` of this window in microseconds.
+    /// The calls to `SignalWire` of this window: how many, and the shortest in microseconds.
+    calls: AtomicU64,
     shortest_call: AtomicU64,
+    /// While no more than so many are being answered nobody is refused.
+    few: AtomicUsize,
     /// The share that was refused in the last second, as the bits of a double.
     ratio: AtomicU64,
 }
@@ -60,7 +72,9 @@ impl Default for Shedding {
             come: 0.into(),
             refused: 0.into(),
             turn: 0.into(),
+            calls: 0.into(),
             shortest_call: u64::MAX.into(),
+            few: FEW.into(),
             ratio: 0.into(),
         }
     }
@@ -91,7 +105,7 @@ impl Shedding {
     /// Whether this request is refused, as one of so many that are being answered.
     pub(super) fn sheds(&self, in_flight: usize) -> bool {
         let come = self.come.fetch_add(1, Ordering::Relaxed);
-        let sheds = come >= self.budget.load(Ordering::Relaxed) && in_flight > FEW;
+        let sheds = come >= self.budget.load(Ordering::Relaxed) && in_flight > self.few.load(Ordering::Relaxed);
         if sheds {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -100,6 +114,7 @@ impl Shedding {
 
     /// A call to `SignalWire` brought a token, and took so long.
     pub(super) fn called(&self, took: Duration) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.shortest_call.fetch_min(micros(took), Ordering::Relaxed);
     }
 
@@ -117,7 +132,7 @@ impl Shedding {
 
     /// Looks at turns for ever, and tells what was refused.
     pub async fn watch(&self) {
-        let mut controller = Controller::default();
+        let (mut controller, mut room) = (Controller::default(), Room::default());
         let (mut told, mut all, mut refused) = (Instant::now(), 0, 0);
         let (mut look, mut window) = (told, told);
         loop {
@@ -139,11 +154,15 @@ impl Shedding {
             self.turn.store(micros(turn), Ordering::Relaxed);
             (all, refused) = (all + come, refused + not);
             if look - window >= WINDOW {
-                window = look;
+                let calls = self.calls.swap(0, Ordering::Relaxed);
                 let shortest = self.shortest_call.swap(u64::MAX, Ordering::Relaxed);
-                if shortest < u64::MAX {
-                    controller.calls_take(Duration::from_micros(shortest));
+                let shortest = (shortest < u64::MAX).then(|| Duration::from_micros(shortest));
+                if let Some(shortest) = shortest {
+                    controller.calls_take(shortest);
                 }
+                room.looked(number(calls) / (look - window).as_secs_f64(), shortest);
+                self.few.store(room.holds(), Ordering::Relaxed);
+                window = look;
             }
             if look - told >= TELL {
                 self.tell(all, refused);
@@ -171,6 +190,32 @@ fn micros(took: Duration) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
 fn number(count: u64) -> f64 {
     count as f64
+}
+
+/// How many may be on their way at once so that nobody waits too long.
+#[derive(Debug, Default)]
+struct Room {
+    /// The most calls a second that were seen of late.
+    most: f64,
+    /// The shortest call that was seen of late, in seconds.
+    call: Option<f64>,
+}
+
+impl Room {
+    /// There were so many calls a second in a window, and this was the shortest.
+    fn looked(&mut self, calls: f64, shortest: Option<Duration>) {
+        self.most = calls.max(self.most * KEPT);
+        let known = self.call.map(|call| call / KEPT);
+        self.call = known.into_iter().chain(shortest.map(|shortest| shortest.as_secs_f64())).reduce(f64::min);
+    }
+
+    /// Little's law: as many as can be answered in the time of a call and of what somebody may wait for this process.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is at least 64, and saturates")]
+    fn holds(&self) -> usize {
+        let Some(call) = self.call else { return FEW };
+        let wait = (call * PATIENCE).clamp(LEAST_PATIENCE.as_secs_f64(), MOST_PATIENCE.as_secs_f64());
+        FEW.max((self.most * (call + wait)) as usize)
+    }
 }
 
 impl Controller {
@@ -213,7 +258,8 @@ impl Controller {
 
 #[cfg(test)]
 mod tests {
-    use super::{BURST, Controller, LEAST_BUDGET, LEAST_TARGET, MOST_TARGET, NEXT_BURST, SOON};
+    use super::{BURST, Controller, FEW, LEAST_BUDGET, LEAST_TARGET, MOST_TARGET, NEXT_BURST, Room, SOON};
+    use std::collections::VecDeque;
     use std::time::Duration;
 
     /// A process for which an answer takes 75 µs, part of it a turn later, and a refusal 20 µs.
@@ -341,6 +387,72 @@ mod tests {
             controller.calls_take(2 * controller.target);
         }
         assert_eq!(controller.target, LEAST_TARGET);
+    }
+
+    /// So many clients, each of which asks as soon as it was answered or refused, of a process for which an answer takes 75 µs and a
+    /// refusal 20 µs, where calls take 20 ms: how many are answered a second in the second half of 10 s, and how long they take.
+    fn closed_loop(clients: f64, knows_room: bool) -> (f64, f64) {
+        let (mut controller, mut room, mut now, mut window) = (Controller::default(), Room::default(), 0.0, 0.0);
+        let (mut come, mut calling) = (clients, VecDeque::<(f64, f64)>::new());
+        let (mut calls, mut answered, mut in_flight) = (0.0, 0.0, 0.0);
+        let mut few = f64::from(u32::try_from(FEW).unwrap());
+        while now < 10.0 {
+            let room_for = (few - in_flight).max(0.0);
+            let admitted = come.min(controller.budget.map_or(f64::MAX, f64::floor).max(room_for));
+            let mut back = 0.0;
+            while let Some((_, ended)) = calling.pop_front_if(|(until, _)| *until <= now) {
+                back += ended;
+            }
+            let turn = (admitted * 45e-6 + back * 30e-6 + (come - admitted) * 20e-6).max(0.000_3);
+            now += turn;
+            calling.push_back((now + 0.02, admitted));
+            in_flight += admitted - back;
+            calls += back;
+            answered += if now > 5.0 { back } else { 0.0 };
+            let took = Duration::from_secs_f64(turn);
+            controller.turned(took, took, admitted, come > admitted);
+            come = come - admitted + back;
+            if now - window >= 0.1 {
+                controller.calls_take(Duration::from_millis(20));
+                room.looked(calls / (now - window), Some(Duration::from_millis(20)));
+                if knows_room {
+                    few = f64::from(u32::try_from(room.holds()).unwrap());
+                }
+                (calls, window) = (0.0, now);
+            }
+        }
+        let rate = answered / 5.0;
+        (rate, in_flight / rate)
+    }
+
+    #[test]
+    fn clients_that_come_back_at_once_do_not_take_the_time_of_those_that_are_let_in() {
+        for clients in [256.0, 1_024.0, 2_000.0] {
+            let (rate, took) = closed_loop(clients, true);
+            let all_let_in = clients / (0.02 + clients * 75e-6);
+            assert!(rate > 0.7 * all_let_in && took < 0.12, "{rate} a second in {took} s of {clients} clients");
+        }
+        let (collapsed, _) = closed_loop(2_000.0, false);
+        assert!(collapsed < 4_000.0, "{collapsed}: it would not be needed");
+    }
+
+    #[test]
+    fn how_many_there_is_room_for_follows_what_can_be_done_and_how_long_calls_take() {
+        let mut room = Room::default();
+        assert_eq!(room.holds(), FEW);
+        for (rate, call, holds) in [(20_000.0, 20, 1_400), (20_000.0, 150, 5_000), (1_000.0, 1, FEW), (0.0, 150, FEW)] {
+            room = Room::default();
+            room.looked(rate, Some(Duration::from_millis(call)));
+            assert_eq!(room.holds(), holds, "{rate} a second, {call} ms");
+        }
+        // What is known fades: by 1 % a second.
+        room = Room::default();
+        room.looked(20_000.0, Some(Duration::from_millis(20)));
+        for _ in 0..700 {
+            room.looked(100.0, Some(Duration::from_millis(200)));
+        }
+        assert!((9_000.0..11_000.0).contains(&room.most), "{}", room.most);
+        assert!(room.call.is_some_and(|call| (0.038..0.042).contains(&call)), "{:?}", room.call);
     }
 
     #[test]
