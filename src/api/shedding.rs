@@ -8,7 +8,8 @@
 //! how long the way is: who waits for `SignalWire` anyway does not feel what is short beside that.
 //!
 //! Nobody is refused while so few are on their way that all are answered soon, however long turns are. Clients that come back at once
-//! when they are refused would else take the time of those that are let in, and the fewer these were the more so.
+//! when they are refused would else take the time of those that are let in, and the fewer these were the more so. And where nearly all
+//! that come are refused, refusing is most of the work: then more are let in, until it is not.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +35,11 @@ const FEW: usize = 64;
 const PATIENCE: f64 = 2.5;
 const LEAST_PATIENCE: Duration = LEAST_TARGET;
 const MOST_PATIENCE: Duration = Duration::from_millis(100);
+/// Where a greater share than this of what comes is refused, twice as many are let in, up to so many; and a hundredth less after each
+/// [`WINDOW`] in which it is not so.
+const STORM: f64 = 0.8;
+const MOST: f64 = 65_536.0;
+const CALMING: f64 = 0.99;
 /// How much is left of what was known of capacity and calls from one [`WINDOW`] to the next: 1 % is forgotten in a second.
 const KEPT: f64 = 0.999;
 /// So many are let in each turn, however long it is.
@@ -135,6 +141,7 @@ impl Shedding {
         let (mut controller, mut room) = (Controller::default(), Room::default());
         let (mut told, mut all, mut refused) = (Instant::now(), 0, 0);
         let (mut look, mut window) = (told, told);
+        let (mut window_all, mut window_refused) = (0, 0);
         loop {
             if controller.budget.is_none() {
                 tokio::time::sleep(CALM).await;
@@ -153,6 +160,7 @@ impl Shedding {
             self.budget.store(controller.admits(), Ordering::Relaxed);
             self.turn.store(micros(turn), Ordering::Relaxed);
             (all, refused) = (all + come, refused + not);
+            (window_all, window_refused) = (window_all + come, window_refused + not);
             if look - window >= WINDOW {
                 let calls = self.calls.swap(0, Ordering::Relaxed);
                 let shortest = self.shortest_call.swap(u64::MAX, Ordering::Relaxed);
@@ -161,6 +169,8 @@ impl Shedding {
                     controller.calls_take(shortest);
                 }
                 room.looked(number(calls) / (look - window).as_secs_f64(), shortest);
+                room.refused(number(window_refused) / number(window_all.max(1)));
+                (window_all, window_refused) = (0, 0);
                 self.few.store(room.holds(), Ordering::Relaxed);
                 window = look;
             }
@@ -199,6 +209,8 @@ struct Room {
     most: f64,
     /// The shortest call that was seen of late, in seconds.
     call: Option<f64>,
+    /// So many are let in because nearly all that came were refused.
+    storm: f64,
 }
 
 impl Room {
@@ -209,12 +221,22 @@ impl Room {
         self.call = known.into_iter().chain(shortest.map(|shortest| shortest.as_secs_f64())).reduce(f64::min);
     }
 
+    /// This share of what came in a window was refused.
+    fn refused(&mut self, share: f64) {
+        if share > STORM {
+            self.storm = (2.0 * f64::from(u32::try_from(self.holds()).unwrap_or(u32::MAX))).min(MOST);
+        } else {
+            self.storm *= CALMING;
+        }
+    }
+
     /// Little's law: as many as can be answered in the time of a call and of what somebody may wait for this process.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is at least 64, and saturates")]
     fn holds(&self) -> usize {
-        let Some(call) = self.call else { return FEW };
-        let wait = (call * PATIENCE).clamp(LEAST_PATIENCE.as_secs_f64(), MOST_PATIENCE.as_secs_f64());
-        FEW.max((self.most * (call + wait)) as usize)
+        let time = self.call.map_or(0.0, |call| {
+            call + (call * PATIENCE).clamp(LEAST_PATIENCE.as_secs_f64(), MOST_PATIENCE.as_secs_f64())
+        });
+        FEW.max((self.most * time) as usize).max(self.storm as usize)
     }
 }
 
@@ -396,6 +418,7 @@ mod tests {
         let (mut come, mut calling) = (clients, VecDeque::<(f64, f64)>::new());
         let (mut calls, mut answered, mut in_flight, mut waited) = (0.0, 0.0, 0.0, 0.0);
         let mut few = f64::from(u32::try_from(FEW).unwrap());
+        let (mut come_now, mut refused_now) = (0.0, 0.0);
         while now < 10.0 {
             let room_for = (few - in_flight).max(0.0);
             let admitted = come.min(controller.budget.map_or(f64::MAX, f64::floor).max(room_for));
@@ -406,6 +429,7 @@ mod tests {
             let turn = (admitted * 45e-6 + back * 30e-6 + (come - admitted) * 20e-6).max(0.000_3);
             now += turn;
             calling.push_back((now + 0.02, admitted));
+            (come_now, refused_now) = (come_now + come, refused_now + come - admitted);
             in_flight += admitted - back;
             calls += back;
             if now > 5.0 {
@@ -418,6 +442,8 @@ mod tests {
             if now - window >= 0.1 {
                 controller.calls_take(Duration::from_millis(20));
                 room.looked(calls / (now - window), Some(Duration::from_millis(20)));
+                room.refused(refused_now / come_now.max(1.0));
+                (come_now, refused_now) = (0.0, 0.0);
                 if knows_room {
                     few = f64::from(u32::try_from(room.holds()).unwrap());
                 }
@@ -435,6 +461,9 @@ mod tests {
             // Those that are refused take their part.
             assert!(rate > 0.5 * all_let_in && took < 0.12, "{rate} a second in {took} s of {clients} clients");
         }
+        // Too many for the patience of anybody: they are answered all the same, each in its turn.
+        let (rate, took) = closed_loop(9_000.0, true);
+        assert!(rate > 8_000.0 && took < 1.0, "{rate} a second in {took} s");
         let (collapsed, _) = closed_loop(2_000.0, false);
         assert!(collapsed < 4_000.0, "{collapsed}: it would not be needed");
     }
@@ -448,6 +477,17 @@ mod tests {
             room.looked(rate, Some(Duration::from_millis(call)));
             assert_eq!(room.holds(), holds, "{rate} a second, {call} ms");
         }
+        // Where nearly all are refused more are let in, and that is over when it is not so any more.
+        room = Room::default();
+        let let_in: Vec<_> = [0.9, 0.9, 0.5]
+            .map(|share| {
+                room.refused(share);
+                room.holds()
+            })
+            .to_vec();
+        assert_eq!(let_in, [128, 256, 253]);
+        (0..1_000).for_each(|_| room.refused(0.5));
+        assert_eq!(room.holds(), FEW);
         // What is known fades: by 1 % a second.
         room = Room::default();
         room.looked(20_000.0, Some(Duration::from_millis(20)));
