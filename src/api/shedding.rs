@@ -136,8 +136,9 @@ impl Shedding {
         Duration::from_micros(self.turn.load(Ordering::Relaxed))
     }
 
-    /// Looks at turns for ever, and tells what was refused.
-    pub async fn watch(&self) {
+    /// Looks at turns for ever, and tells what was refused. `most`: how many can be answered at once or wait for it; those beyond
+    /// would be refused all the same, after most of the work.
+    pub async fn watch(&self, most: usize) {
         let (mut controller, mut room) = (Controller::default(), Room::default());
         let (mut told, mut all, mut refused) = (Instant::now(), 0, 0);
         let (mut look, mut window) = (told, told);
@@ -171,7 +172,7 @@ impl Shedding {
                 room.looked(number(calls) / (look - window).as_secs_f64(), shortest);
                 room.refused(number(window_refused) / number(window_all.max(1)));
                 (window_all, window_refused) = (0, 0);
-                self.few.store(room.holds(), Ordering::Relaxed);
+                self.few.store(room.holds().min(most.max(FEW)), Ordering::Relaxed);
                 window = look;
             }
             if look - told >= TELL {

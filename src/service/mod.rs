@@ -163,7 +163,7 @@ impl Service {
         });
         background.spawn({
             let app = app.clone();
-            async move { app.shedding().watch().await }
+            async move { app.shedding().watch(app.signalwire().most()).await }
         });
         let certificate = tls.as_ref().map(TlsFiles::tls);
         let files = Files::of(&app, policy, lifetime.watch, tls);

@@ -145,6 +145,12 @@ impl Client {
         }
     }
 
+    /// How many requests can be under way or wait for it.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.places.most()
+    }
+
     /// How much there is to do just now.
     #[must_use]
     pub fn load(&self) -> Load {

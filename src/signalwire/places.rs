@@ -39,6 +39,11 @@ impl Places {
         self.free.acquire().await.map_err(|_| Full)
     }
 
+    /// How many can be taken or wait.
+    pub(super) fn most(&self) -> usize {
+        self.all.saturating_add(self.max_queued)
+    }
+
     /// How many are taken.
     pub(super) fn taken(&self) -> usize {
         self.all.saturating_sub(self.free.available_permits())
