@@ -36,7 +36,7 @@ const SOONEST_REFRESH: i64 = 30;
 /// How many bytes an answer has beside its token, about.
 const USUAL_REST: usize = 512;
 /// How an answer begins.
-const OF_TOKEN: &[u8] = b"{\"token\":";
+const OF_TOKEN: &[u8] = b"{\"token\":\"";
 
 pub(super) async fn post(
     State(app): State<App>,
@@ -200,10 +200,11 @@ impl<'a> Answer<'a> {
     fn with_token(&self, token: &str) -> Result<Response, Problem> {
         let mut rest = Vec::with_capacity(USUAL_REST);
         serde_json::to_writer(&mut rest, self).map_err(|_| Problem::new(Code::InternalError))?;
-        let mut body = Vec::with_capacity(token.len() + rest.len() + OF_TOKEN.len() + "\"\"".len());
+        let token = json::escaped(token);
+        let mut body = Vec::with_capacity(OF_TOKEN.len() + token.len() + "\",".len() + rest.len());
         body.extend_from_slice(OF_TOKEN);
-        json::push_text(&mut body, token);
-        body.push(b',');
+        body.extend_from_slice(token.as_bytes());
+        body.extend_from_slice(b"\",");
         body.extend_from_slice(rest.strip_prefix(b"{").unwrap_or_default());
         let mut response = Response::new(Body::from(body));
         *response.headers_mut() = HeaderMap::with_capacity(layers::USUAL_HEADERS);

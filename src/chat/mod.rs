@@ -37,8 +37,11 @@ pub const MAX_STATE_CHARS: usize = 2_000;
 
 /// How many characters `value` has as compact JSON, quotes and punctuation included.
 #[must_use]
-pub fn serialized_chars(value: &serde_json::Value) -> usize {
-    chars(value)
+pub fn serialized_chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
+    let mut counted = Counted(0);
+    // It takes whatever comes.
+    let _ = serde_json::to_writer(&mut counted, value);
+    counted.0
 }
 
 /// The same for an object of these members, each of another name.
@@ -46,15 +49,10 @@ pub fn serialized_chars(value: &serde_json::Value) -> usize {
 pub fn object_chars<'a>(members: impl Iterator<Item = (&'a str, &'a serde_json::Value)>) -> usize {
     let braces_less_one_comma = 1;
     members
-        .fold(braces_less_one_comma, |all, (name, value)| all + chars(name) + chars(value) + ":,".len())
+        .fold(braces_less_one_comma, |all, (name, value)| {
+            all + serialized_chars(name) + serialized_chars(value) + ":,".len()
+        })
         .max("{}".len())
-}
-
-fn chars(value: &(impl serde::Serialize + ?Sized)) -> usize {
-    let mut counted = Counted(0);
-    // It takes whatever comes.
-    let _ = serde_json::to_writer(&mut counted, value);
-    counted.0
 }
 
 /// Counts the characters of UTF-8 that is written to it.

@@ -9,6 +9,7 @@ use tracing::{Event, Level};
 use tracing_subscriber::fmt::format::{DefaultFields, FormatFields as _, Writer};
 
 use super::clock;
+use crate::chat::json::escaped;
 
 /// More than most lines have.
 const ROOM: usize = 512;
@@ -70,14 +71,14 @@ struct Members(String);
 impl Members {
     fn name(&mut self, name: &str) {
         self.0.push_str(",\"");
-        push_escaped(&mut self.0, name);
+        self.0.push_str(&escaped(name));
         self.0.push_str("\":");
     }
 
     fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         self.0.push('"');
-        push_escaped(&mut self.0, text);
+        self.0.push_str(&escaped(text));
         self.0.push('"');
     }
 
@@ -124,20 +125,8 @@ struct Escaping<'a>(&'a mut String);
 
 impl fmt::Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        push_escaped(self.0, text);
+        self.0.push_str(&escaped(text));
         Ok(())
-    }
-}
-
-/// A text as JSON has it within quotes.
-fn push_escaped(line: &mut String, text: &str) {
-    // Without a way out in between many bytes are looked at at once.
-    let is_special = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
-    if text.as_bytes().iter().fold(false, |special, byte| special | is_special(byte)) {
-        let quoted = serde_json::to_string(text).unwrap_or_default();
-        line.push_str(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default());
-    } else {
-        line.push_str(text);
     }
 }
 
