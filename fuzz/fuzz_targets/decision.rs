@@ -47,7 +47,12 @@ fn known(claims: Object) -> Facts {
         _ => Vec::new(),
     };
     let ends = claims.get("exp").and_then(Value::as_i64).map(|left| NOW.plus_millis(left.saturating_mul(1_000)));
-    Facts { who: Who::Known { issuer: "app".to_owned() }, roles: ClaimedRoles::Names(names), claims: claims.into(), ends }
+    Facts {
+        who: Who::Known { issuer: "app".to_owned() },
+        roles: ClaimedRoles::Names(names),
+        claims: claims.into(),
+        ends,
+    }
 }
 
 /// Of a policy and itself nothing differs.
@@ -83,7 +88,7 @@ fn one(policy: &Policy, facts: &Facts, ask: &Ask, account: &Account) {
         let alone = usher::chat::Rights::NONE.with(right.permission);
         let channels = Some([(right.channel.clone(), alone)].into());
         let again = policy.evaluate(facts, &Ask { channels, ..ask.clone() }, NOW);
-        assert_eq!(again.rights, [right.clone()]);
+        assert_eq!(*again.rights, [right.clone()]);
         let words = policy.in_words(facts, right, "policy.toml");
         let told = match right.verdict {
             Verdict::Allowed { .. } => "allowed by ",

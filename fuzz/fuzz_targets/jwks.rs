@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use usher::chat::Timestamp;
-use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, Verifier};
+use usher::session::{IssuerSettings, KeySettings, Verifier};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const ISSUER: &str = "https://keys.example/";
@@ -24,19 +24,11 @@ const SET: &str = include_str!("../keys/jwks.json");
 static FILE: LazyLock<NamedTempFile> = LazyLock::new(|| NamedTempFile::new().unwrap());
 
 fn open() -> Option<Verifier> {
+    let keys = KeySettings::JwksFile(FILE.path().to_owned());
     let settings = IssuerSettings {
-        name: "keys".to_owned(),
-        issuer: ISSUER.to_owned(),
-        audiences: AudiencesSettings::OneOf(vec!["usher-fuzz".to_owned()]),
-        audience_claim: "aud".to_owned(),
-        roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
-        keys: KeySettings::JwksFile(FILE.path().to_owned()),
-        algorithms: Vec::new(),
         leeway: Duration::ZERO,
-        max_age: None,
-        outlive: Duration::ZERO,
         keys_max_stale: Duration::from_hours(1),
-        allow_http: false,
+        ..IssuerSettings::new("keys", ISSUER, "usher-fuzz", keys)
     };
     match Verifier::open(vec![settings]) {
         Ok(verifier) => Some(verifier),

@@ -94,7 +94,7 @@ fn covers(pattern: &str, channel: &str) -> bool {
 
 fn check(account: &Account, file: &toml::Table, facts: &Facts) {
     let allows = rules(file, "channels");
-    for right in &account.rights {
+    for right in account.rights.iter() {
         if let Verdict::Allowed { by, .. } = &right.verdict {
             let is_rule = |(role, pattern, rights): &(&str, &str, BTreeSet<&str>)| {
                 *role == &*by.role && *pattern == &*by.pattern && rights.contains(right.permission.as_str())
@@ -106,7 +106,7 @@ fn check(account: &Account, file: &toml::Table, facts: &Facts) {
     let Ok(terms) = &account.outcome else { return };
     let separator = file.get("separator").and_then(toml::Value::as_str).unwrap_or(":");
     assert!((1..=MAX_CHANNELS).contains(&terms.channels.len()));
-    for (channel, rights) in &terms.channels {
+    for (channel, rights) in terms.channels.iter() {
         let name = channel.as_str();
         assert!(!rights.is_none() && !name.is_empty() && !name.starts_with("sw_"), "{name}");
         for permission in Permission::ALL.into_iter().filter(|permission| rights.has(*permission)) {

@@ -18,7 +18,7 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use usher::chat::{ClaimedRoles, Facts, Timestamp, Who};
-use usher::session::{AudiencesSettings, IssuerSettings, KeySettings, Refusal, RoleSourceSettings, Verifier};
+use usher::session::{IssuerSettings, KeySettings, Refusal, Verifier};
 
 const NOW: i64 = 1_800_000_000;
 const LEEWAY: i64 = 30;
@@ -51,18 +51,9 @@ fn verifier() -> Verifier {
 
 fn settings(name: &str, issuer: &str, keys: KeySettings) -> IssuerSettings {
     IssuerSettings {
-        name: name.to_owned(),
-        issuer: issuer.to_owned(),
-        audiences: AudiencesSettings::OneOf(vec![AUDIENCE.to_owned()]),
-        audience_claim: "aud".to_owned(),
-        roles: vec![RoleSourceSettings::Claim("roles".to_owned())],
-        keys,
-        algorithms: Vec::new(),
         leeway: Duration::from_secs(LEEWAY.unsigned_abs()),
-        max_age: None,
-        outlive: Duration::ZERO,
         keys_max_stale: Duration::from_hours(1),
-        allow_http: false,
+        ..IssuerSettings::new(name, issuer, AUDIENCE, keys)
     }
 }
 
@@ -105,7 +96,7 @@ fn signed(parts: &[u8]) {
             assert!(is_good_header(header), "its header is no good");
             assert!(is_good(&object), "its claims are no good");
             assert_eq!(facts.who, Who::Known { issuer: "hmac".to_owned() });
-            assert_eq!(facts.claims, object, "claims are what was signed");
+            assert_eq!(*facts.claims, object, "claims are what was signed");
             if let (Some(Value::Array(list)), ClaimedRoles::Names(names)) = (object.get("roles"), &facts.roles) {
                 assert!(list.iter().filter_map(Value::as_str).eq(names), "roles are what was signed");
             }
