@@ -4,12 +4,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark may fail loudly")]
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::body::Body;
 use divan::{Bencher, black_box};
 use http::Request;
@@ -18,13 +15,13 @@ use jsonwebtoken::{EncodingKey, Header};
 use secrecy::{SecretSlice, SecretString};
 use serde_json::json;
 use tower::ServiceExt as _;
-use usher::api::{AllowedOrigin, App, Decisions, Front, Parts, Routes, Shedding, TrustedProxies};
-use usher::limits::{Limits, LimitsSettings, RateSettings};
-use usher::ops::log::{self, LogFormat, LogSettings};
-use usher::policy::Policy;
+use usher::api::{AllowedOrigin, ApiSettings, Front};
+use usher::limits::{LimitsSettings, RateSettings};
 use usher::sandbox::Sandbox;
-use usher::session::{IssuerSettings, KeySettings, Verifier};
-use usher::signalwire::{Client, SignalWireSettings};
+use usher::service::{PolicySource, Service, ServiceSettings};
+use usher::session::{IssuerSettings, KeySettings};
+use usher::signalwire::SignalWireSettings;
+use usher::telemetry::log::{self, LogFormat, LogSettings};
 
 const SECRET: &[u8] = b"thirty-two bytes of a shared secret, or a few more";
 const ISSUER: &str = "https://login.example.com/";
@@ -78,52 +75,27 @@ fn refuse(bencher: Bencher<'_, '_>) {
 async fn front(channels: usize) -> Front {
     let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", upstream.local_addr().unwrap());
-    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
     tokio::spawn(async move { drop(sandbox.serve(upstream, std::future::pending()).await) });
 
     let keys = KeySettings::Secret(SecretSlice::from(SECRET.to_vec()));
-    let verifier = Verifier::open(vec![IssuerSettings::new("app", ISSUER, "api", keys)]);
-    let verifier = Arc::new(verifier.unwrap_or_else(|faults| panic!("{faults:?}")).remembering());
     let mut policy = "version = 1\n[roles.customer.channels]\n\"own:{sub}\" = [\"read\", \"write\"]\n".to_owned();
     (0..channels).for_each(|channel| writeln!(policy, "\"room:{channel}\" = [\"read\"]").unwrap());
-    let policy = Policy::compile("bench", &policy, &BTreeSet::new()).unwrap_or_else(|faults| panic!("{faults}"));
-    let signalwire = Client::new(&SignalWireSettings {
-        space: space.parse().unwrap(),
-        project_id: PROJECT.to_owned(),
-        api_token: SecretString::from(API_TOKEN),
-        api_token_file: None,
-        connect_timeout: Duration::from_secs(2),
-        timeout: Duration::from_secs(5),
-        max_in_flight: 256,
-        max_queued: 64,
-        ca_file: None,
-    });
-    let signalwire = Arc::new(signalwire.unwrap());
+    let signalwire = SignalWireSettings::new(space.parse().unwrap(), PROJECT, SecretString::from(API_TOKEN));
     let rate = RateSettings { period: Duration::from_micros(1), burst: std::num::NonZeroU32::MAX };
-    let limits = LimitsSettings { per_member: Some(rate), per_address: Some(rate), ..LimitsSettings::default() };
-    let limits = Arc::new(Limits::open(limits).unwrap());
-    let shedding = Arc::<Shedding>::default();
-    let status = usher::service::status("policy.toml", &policy, &verifier, &limits, &signalwire, &shedding);
-    let app = App::new(Parts {
-        policy: ArcSwap::from_pointee(policy),
-        verifier,
-        limits,
+    let settings = ServiceSettings::new(
+        PolicySource::Text { name: "bench".to_owned(), text: policy },
+        vec![IssuerSettings::new("app", ISSUER, "api", keys)],
         signalwire,
-        narrow: true,
-        max_body: 64 * 1024,
-        request_timeout: Duration::from_secs(15),
-        trusted_proxies: TrustedProxies::default(),
-        origins: AllowedOrigin::parse(ORIGIN).into_iter().collect(),
-        cookie: None,
-        status,
-        shedding,
-        decisions: Decisions::default(),
-    });
-    app.front(Routes::new(), None)
+    );
+    let limits = LimitsSettings { per_member: Some(rate), per_address: Some(rate), ..LimitsSettings::default() };
+    let api = ApiSettings { origins: AllowedOrigin::parse(ORIGIN).into_iter().collect(), ..ApiSettings::default() };
+    let service = Service::build(ServiceSettings { limits, api, ..settings });
+    service.unwrap_or_else(|error| panic!("{error}")).front()
 }
 
 fn token() -> String {
-    let now = usher::ops::clock::now().seconds();
+    let now = usher::telemetry::clock::now().seconds();
     let claims =
         json!({"iss": ISSUER, "aud": "api", "sub": "alice", "iat": now, "exp": now + 36_000, "roles": ["customer"]});
     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET)).unwrap()

@@ -167,7 +167,7 @@ fn faults(query: &str, metrics: &BTreeMap<&'static str, Metric>) -> Vec<String> 
 }
 
 fn has_value(metric: &Metric, label: &str, value: &str) -> bool {
-    let usher::api::MetricSeries { requests: routes, upstream, .. } = usher::api::metric_series();
+    let usher::telemetry::MetricSeries { requests: routes, upstream, .. } = usher::api::metric_series();
     let mut series = routes.iter().flat_map(|(route, answers)| answers.iter().map(move |answer| (route, answer)));
     match label {
         "route" => series.any(|(route, _)| **route == *value.trim_end_matches(".*")),

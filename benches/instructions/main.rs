@@ -142,7 +142,7 @@ fn requests(count: u64) -> u64 {
     runtime.block_on(async {
         let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let space = format!("http://{}", upstream.local_addr().unwrap());
-        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
         tokio::spawn(async move { drop(sandbox.serve(upstream, std::future::pending()).await) });
         let keys = Keys::new(Algorithm::HS256);
         let mut service = Service::start(&words, &space, &keys);

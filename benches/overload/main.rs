@@ -55,7 +55,7 @@ fn pin(option: &str, core: &str, process: &str) {
 }
 
 async fn measure(algorithm: Algorithm, takes: Duration, seconds: u64) {
-    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
     let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", upstream.local_addr().unwrap());
     let late = move |request: Request, next: Next| async move {

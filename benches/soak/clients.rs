@@ -35,7 +35,7 @@ impl Seen {
 
 /// A session, as an application would sign it, with this changed.
 pub(crate) fn session(who: &Who, random: &mut StdRng, secret: &str, change: impl FnOnce(&mut Value)) -> String {
-    let now = usher::ops::clock::now().seconds();
+    let now = usher::telemetry::clock::now().seconds();
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": who.sub(), "roles": who.roles(), "iat": now, "exp": now + 10_000,
         // No two are alike.
@@ -293,7 +293,7 @@ async fn grants(world: &World, random: &mut StdRng, id: String) {
 
 async fn bad_session(world: &World, random: &mut StdRng, id: String) {
     let who = somebody(world, random);
-    let now = usher::ops::clock::now().seconds();
+    let now = usher::telemetry::clock::now().seconds();
     let good = |random: &mut StdRng| session(&who, random, SECRET, |_| {});
     let other = "another secret, which is long enough for HS256 as well";
     let (token, code) = match random.random_range(0..7) {

@@ -128,7 +128,7 @@ fn main() -> ExitCode {
 async fn soak(lasts: Duration, seed: u64) -> bool {
     let mut random = StdRng::seed_from_u64(seed);
     let directory = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+    let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
     let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", upstream.local_addr().unwrap());
     tokio::spawn({

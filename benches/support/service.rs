@@ -47,7 +47,7 @@ impl Keys {
 
     /// A session for each of so many members.
     pub(crate) fn tokens(&self, members: usize) -> Vec<String> {
-        let now = usher::ops::clock::now().seconds();
+        let now = usher::telemetry::clock::now().seconds();
         let token = |member: usize| {
             let claims = json!({
                 "iss": "https://login.example.com/", "aud": "api", "sub": format!("member-{member:05}"), "iat": now,

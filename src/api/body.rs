@@ -1,22 +1,23 @@
 //! From a request's body to a [`Draft`]: media type, then size, then JSON. Must not know what a request may ask for.
 
 use std::pin::pin;
+use std::time::Instant;
 
 use axum::body::Body;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
+use itertools::Itertools as _;
 
-use super::Context;
 use super::code::Code;
 use super::problem::Problem;
 use crate::chat::Draft;
 
-/// Reads a body of at most `max` bytes, until the request's deadline. No bytes at all, however framed, ask for nothing in
+/// Reads a body of at most `max` bytes, until `deadline`. No bytes at all, however framed, ask for nothing in
 /// particular.
-pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize, context: &Context) -> Result<Draft, Problem> {
+pub(super) async fn read(headers: &HeaderMap, body: Body, max: usize, deadline: Instant) -> Result<Draft, Problem> {
     let bytes = pin!(collect(headers, body, max));
-    let bytes = tokio::time::timeout_at(context.deadline.into(), bytes);
+    let bytes = tokio::time::timeout_at(deadline.into(), bytes);
     let bytes = bytes.await.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout)))?;
     Ok(Draft::read(&bytes)?)
 }
@@ -54,9 +55,8 @@ fn check(is_json: bool, length: Option<u64>, max: usize) -> Result<(), Problem> 
 
 /// Exactly one `Content-Type` of `application/json`, parameters ignored, and no `Content-Encoding`.
 fn is_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(one), None) = (types.next(), types.next()) else { return false };
-    is_json_type(one.to_str().unwrap_or_default()) && !headers.contains_key(CONTENT_ENCODING)
+    let media_type = headers.get_all(CONTENT_TYPE).iter().exactly_one().ok().and_then(|value| value.to_str().ok());
+    media_type.is_some_and(is_json_type) && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// `application/json`, parameters ignored.

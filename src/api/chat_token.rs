@@ -15,18 +15,20 @@ use rand::Rng as _;
 use serde::Serialize;
 use tracing::Instrument as _;
 
+use super::code::Code;
+use super::endpoint::MINTED;
 use super::finishing::{self, Finishing};
 use super::problem::{DeniedRow, Problem, denied_rows};
-use super::routes::MINTED;
-use super::{App, Code, Context, body, layers};
-use crate::chat::{Channels, MemberId, Terms, Timestamp, json};
+use super::state::{App, Context};
+use super::{body, layers};
+use crate::chat::{Channels, MemberId, Terms, Timestamp, json, millis};
 use crate::limits::Admitted;
-use crate::ops::audit::{AuditEvent, Outcome};
-use crate::ops::traces::step;
-use crate::ops::{clock, log};
 use crate::policy::{Grant, LimitedBy, Policy, Refused};
 use crate::session::Session;
 use crate::signalwire::{Call, MintFault};
+use crate::telemetry::audit::{AuditEvent, Outcome};
+use crate::telemetry::traces::step;
+use crate::telemetry::{clock, log};
 
 /// The seconds before a token's end that the browser SDK spends on refreshing it.
 const REFRESH_WINDOW: i64 = 120;
@@ -79,8 +81,8 @@ async fn decide(
     audit.member(&member);
     policy.refuse_blocked(&member)?;
     let admitted = pin!(app.admit(&member)).instrument(step("limits")).await?;
-    let draft = body::read(&head.headers, body, app.0.max_body, context).await?;
-    let ask = draft.accept(&policy.conditions(session.facts(), &member, app.0.narrow))?;
+    let draft = body::read(&head.headers, body, app.settings().max_body, context.deadline).await?;
+    let ask = draft.accept(&policy.conditions(session.facts(), &member, app.settings().narrow))?;
     let decision = step("policy").in_scope(|| policy.decide(session, &ask, context.latest_mint()));
     audit.decided(&ask, &decision.account);
     let grant = decision.grant.inspect_err(|denial| audit.denied_for(denial))?;
@@ -115,7 +117,7 @@ impl finishing::Outcome for Ended {
 
 /// From the decision to the audit event, which a client's hanging up does not end.
 async fn mint(app: App, context: Context, granted: Granted, audit: AuditEvent) -> Result<Response, Problem> {
-    let (tasks, trace) = (app.0.decisions.tasks.clone(), context.trace.clone());
+    let (tasks, trace) = (app.mints().tasks.clone(), context.trace.clone());
     let request_id = Arc::clone(&context.request_id);
     let work = Box::pin(ask_signalwire(app, context, granted, audit));
     let work = log::within(request_id, work).instrument(trace);
@@ -127,28 +129,23 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
     let request_id = Arc::clone(&context.request_id);
     let metrics = &app.status().metrics;
     let (sent, begun) = (clock::now(), Instant::now());
-    let count = |call: Call| {
-        metrics.upstream_ended(call.failed.unwrap_or(MINTED), call.took);
-        if call.failed.is_none() {
-            app.shedding().called(call.took);
-        }
-    };
-    let minting = pin!(app.0.signalwire.mint(&grant, &admitted, context.deadline, count));
+    let count = |call: Call| metrics.upstream_ended(call.failed.unwrap_or(MINTED), call.took);
+    let minting = pin!(app.signalwire().mint(&grant, &admitted, context.deadline, count));
     let minted = tokio::select! {
         // A token that has come is not thrown away.
         biased;
         minted = minting.instrument(step("mint")) => minted,
-        () = app.0.decisions.cut.cancelled() => {
+        () = app.mints().cut.cancelled() => {
             count(Call { failed: Some(MintFault::Stopped.kind()), took: begun.elapsed() });
             Err(MintFault::Stopped)
         }
     };
-    let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let took = millis(begun.elapsed());
     match minted {
         Ok(minted) => {
             audit.minted(minted.status, took, minted.token.sha256());
             let outcome = if refused.is_empty() { Outcome::Granted } else { Outcome::Narrowed };
-            let sent = sent.plus_millis(i64::try_from(minted.sent_after.as_millis()).unwrap_or(i64::MAX));
+            let sent = sent.plus(minted.sent_after);
             let answer = Answer::new(grant.terms(), sent, limited_by, &refused).with_token(minted.token.expose());
             Ended { request_id, answer, outcome, audit }
         }
@@ -163,8 +160,8 @@ async fn ask_signalwire(app: App, context: Context, granted: Granted, mut audit:
 }
 
 fn begin_audit(app: &App, context: &Context, policy: &Policy, session: &Session) -> AuditEvent {
-    let (facts, status) = (session.facts(), app.status());
-    AuditEvent::begin(status, &context.request_id, context.address, facts, policy.claims_of(facts), policy.sha256())
+    let (facts, metrics) = (session.facts(), &app.status().metrics);
+    AuditEvent::begin(metrics, &context.request_id, context.address, facts, policy.claims_of(facts), policy.sha256())
 }
 
 /// The answer: the token, and then what a client wants to know of it without reading it.

@@ -253,10 +253,10 @@ impl Code {
                 503,
                 "overloaded",
                 "More requests than can be taken",
-                "There are more requests at once than this service, or SignalWire, can take.",
+                "More requests wait for SignalWire than it will serve within the time that a request may wait.",
                 RETRY,
-                "The log says which: `signalwire.max_in_flight` and `max_queued` (does SignalWire take longer than usual?), \
-                 or this machine's own capacity (`usher_shed_ratio`): then add a replica.",
+                "Whether SignalWire responds more slowly than usual (`usher_upstream_seconds`, `usher_upstream_queued`); \
+                 else `signalwire.max_in_flight` and `signalwire.max_wait`.",
             ),
             Self::SessionKeysUnavailable => (
                 503,

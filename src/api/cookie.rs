@@ -3,6 +3,7 @@
 
 use http::header::{CONTENT_TYPE, COOKIE, ORIGIN};
 use http::{HeaderMap, HeaderName, Method};
+use itertools::Itertools as _;
 
 use super::body::is_json_type;
 use super::origin::AllowedOrigins;
@@ -118,11 +119,7 @@ impl std::fmt::Display for CookieSettings {
 
 /// A header's value, if it is there once and is text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
-    }
+    headers.get_all(name).iter().exactly_one().ok()?.to_str().ok()
 }
 
 /// Headers that browsers add by themselves, or that a page may send anywhere without a preflight (the Fetch standard,

@@ -8,9 +8,10 @@ use http::header::{
     ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method};
+use itertools::Itertools as _;
 
+use super::code::Code;
 use super::cookie::CookieSettings;
-use super::layers::Guard;
 use super::origin::AllowedOrigins;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
@@ -18,6 +19,9 @@ const HEADERS: &str = "Authorization, Content-Type, X-Request-Id, traceparent, t
 const EXPOSED: HeaderValue = HeaderValue::from_static("X-Request-Id, Retry-After");
 /// How long a browser keeps a preflight's answer, in seconds: Chromium keeps none for longer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
+
+/// A check of each request's headers before anything else: an error is its response.
+pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
 
 /// Who may read answers, and what they may send.
 pub(super) struct Sharing {
@@ -80,7 +84,6 @@ fn is_preflight(request: &Request) -> bool {
 
 /// The request's one origin, if it is allowed.
 fn allowed_origin(headers: &HeaderMap, origins: &AllowedOrigins) -> Option<HeaderValue> {
-    let mut values = headers.get_all(ORIGIN).iter();
-    let (Some(origin), None) = (values.next(), values.next()) else { return None };
+    let origin = headers.get_all(ORIGIN).iter().exactly_one().ok()?;
     origins.allow(origin.to_str().ok()?).then(|| origin.clone())
 }

@@ -10,10 +10,10 @@ use serde::Serialize;
 use tracing::Instrument as _;
 
 use super::problem::Problem;
-use super::{App, Context};
+use super::state::{App, Context};
 use crate::chat::{ChannelName, MemberId, Rights, Ttl};
-use crate::ops::traces::step;
 use crate::policy::{Overview, PatternRights};
+use crate::telemetry::traces::step;
 
 pub(super) async fn get(
     State(app): State<App>,

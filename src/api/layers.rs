@@ -1,5 +1,5 @@
 //! What every request passes on its way to a route, and every answer on its way back: the request's id and its line in the
-//! log, security headers, CORS, problems, whether there is room for it, panics, the limit of time. Must not know what a route does.
+//! log, security headers, CORS, problems, panics, the limit of time.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,15 +18,18 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use itertools::Itertools as _;
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::code::Code;
-use super::cors::Sharing;
+use super::cors::{Guard, Sharing};
+use super::endpoint::{Endpoint, route_label};
 use super::problem::{Problem, Told};
-use super::{App, Context, routes};
-use crate::ops::{log, traces};
+use super::state::{App, Context};
+use crate::chat::millis;
+use crate::telemetry::{log, traces};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A method that is none, in the log.
@@ -49,9 +52,6 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
 #[derive(Clone, Copy, Debug)]
 pub struct Quiet;
 
-/// A look at each request before anything else of it: an error is its answer.
-pub type Guard = fn(&HeaderMap) -> Result<(), Code>;
-
 /// The routes with all that is around them: what a listener serves.
 #[derive(Clone)]
 pub struct Front(Arc<Around>);
@@ -66,7 +66,7 @@ struct Around {
 
 impl Front {
     pub(super) fn new(routes: Router, app: &App, guard: Option<Guard>) -> Self {
-        let sharing = Sharing::new(app.0.origins.clone(), app.0.cookie.as_ref(), guard);
+        let sharing = Sharing::new(app.settings().origins.clone(), app.settings().cookie.as_ref(), guard);
         Self(Arc::new(Around { app: app.clone(), sharing, guard, routes }))
     }
 }
@@ -92,26 +92,18 @@ impl Around {
         let Self { app, sharing, .. } = self;
         let started = Instant::now();
         let request_id = request_id(request.headers());
-        let route = routes::name(request.uri().path());
+        let endpoint = Endpoint::from_path(request.uri().path());
         let asked = sharing.asked(&request);
         let _in_flight = app.status().request_begins();
-        let may_be_shed = !asked.is_preflight && routes::may_be_shed(route);
-        let mut response = if may_be_shed && app.shedding().sheds(app.status().requests_in_flight()) {
-            // It costs as little as can be, or it would not help: no trace, and no line of its own in the log.
-            app.status().metrics.answered(route, 503, Code::Overloaded.as_str(), started.elapsed());
-            Problem::overloaded().into_answer(&request_id, HeaderMap::new())
-        } else {
-            let line = Line::begin(app, &request, &request_id, route, started);
-            request.extensions_mut().insert(line.context.clone());
-            let work = async {
-                if asked.is_preflight { StatusCode::NO_CONTENT.into_response() } else { self.work(request).await }
-            };
-            let work = pin!(work);
-            let worked = log::within(Arc::clone(&request_id), work).instrument(line.context.trace.clone()).await;
-            let response = as_problem(worked, &request_id);
-            line.write(app, &response);
-            response
-        };
+        let line = Line::begin(app, &request, &request_id, endpoint, started);
+        request.extensions_mut().insert(line.context.clone());
+        let is_preflight = asked.is_preflight;
+        let work =
+            async { if is_preflight { StatusCode::NO_CONTENT.into_response() } else { self.work(request).await } };
+        let work = pin!(work);
+        let worked = log::within(Arc::clone(&request_id), work).instrument(line.context.trace.clone()).await;
+        let mut response = as_problem(worked, &request_id);
+        line.write(app, &response);
         let headers = response.headers_mut();
         sharing.mark(headers, asked);
         for (name, value) in SECURITY {
@@ -155,16 +147,22 @@ struct Line {
 }
 
 impl Line {
-    fn begin(app: &App, request: &Request, request_id: &Arc<str>, route: &'static str, started: Instant) -> Self {
+    fn begin(
+        app: &App,
+        request: &Request,
+        request_id: &Arc<str>,
+        endpoint: Option<Endpoint>,
+        started: Instant,
+    ) -> Self {
         let method = known(request.method());
         let peer = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
         let context = Context {
             request_id: Arc::clone(request_id),
-            address: peer.map(|peer| app.0.trusted_proxies.client(peer, request.headers())),
-            deadline: started + app.0.request_timeout,
-            trace: traces::request(method, routes::known(route), request_id, request.headers()),
+            address: peer.map(|peer| app.settings().trusted_proxies.client(peer, request.headers())),
+            deadline: started + app.settings().request_timeout,
+            trace: traces::request(method, endpoint.map(Endpoint::path), request_id, request.headers()),
         };
-        Self { method: method.unwrap_or(OTHER_METHOD), route, context, started }
+        Self { method: method.unwrap_or(OTHER_METHOD), route: route_label(endpoint), context, started }
     }
 
     fn write(self, app: &App, response: &Response) {
@@ -179,7 +177,7 @@ impl Line {
         let request_id = &*context.request_id;
         let (address, cause) =
             (context.address.map(tracing::field::display), told.and_then(|told| told.cause.as_deref()));
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let took_ms = millis(took);
         let status = status.as_u16();
         if status >= 500 {
             tracing::error!(request_id, method, route, status, code, cause, took_ms, address, "answered");
@@ -199,11 +197,7 @@ fn known(method: &Method) -> Option<&'static str> {
 
 /// The client's own id if it is one header of `[A-Za-z0-9._:-]{1,128}`, else a new one.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
-    let mut values = headers.get_all(&REQUEST_ID).iter();
-    let given = match (values.next(), values.next()) {
-        (Some(only), None) => only.to_str().ok(),
-        _ => None,
-    };
+    let given = headers.get_all(&REQUEST_ID).iter().exactly_one().ok().and_then(|value| value.to_str().ok());
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     match given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(fits)) {
         Some(id) => Arc::from(id),

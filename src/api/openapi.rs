@@ -1,17 +1,18 @@
 //! `GET /openapi.json`: the public listener for programs (`OpenAPI` 3.1). What is fixed stands in `openapi.json`; which problems
-//! a route answers with comes from `routes`, what they say from the table of codes. Must not know what a handler does.
+//! a route answers with comes from the endpoints, what they say from the table of codes.
 
 use std::collections::BTreeMap;
 
+use axum::handler::Handler;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse as _;
-use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::code::Code;
 use super::cookie::CookieSettings;
-use super::routes::{metric_series, of_any_method};
-use super::{Code, Problem};
+use super::endpoint::{Endpoint, PROBLEMS_OF_ANY};
+use super::problem::Problem;
 use crate::chat::{ChannelName, ChannelNameFault, Fault, FaultCode, Object, Rights};
 use crate::policy::{Denial, Refused};
 
@@ -19,11 +20,13 @@ const FIXED: &str = include_str!("openapi.json");
 /// The request's id in the examples.
 const AN_ID: &str = "2fc3ec3e-9d5c-4b07-8f0e-6f1f0f6d8a11";
 
-/// The route, with the document, made once.
-pub(super) fn route<S: Clone + Send + Sync + 'static>(cookie: Option<&CookieSettings>) -> MethodRouter<S> {
+/// The handler, with the document, made once.
+pub(super) fn handler<S: Clone + Send + Sync + 'static>(
+    cookie: Option<&CookieSettings>,
+) -> impl Handler<((),), S> + use<S> {
     let document = Bytes::from(document(cookie).to_string());
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "public, max-age=3600")];
-    get(async move || (headers, document).into_response())
+    async move || (headers, document).into_response()
 }
 
 fn document(cookie: Option<&CookieSettings>) -> Value {
@@ -33,11 +36,10 @@ fn document(cookie: Option<&CookieSettings>) -> Value {
     let faults = FaultCode::ALL.map(|fault| fault.about().0);
     insert(&mut document, "/components/schemas/Fault/properties/code", "enum", json!(faults));
     insert(&mut document, "/components", "examples", Code::ALL.map(example).into_iter().collect::<Object>());
-    for (route, answers) in metric_series().requests {
-        let codes: Vec<Code> =
-            Code::ALL.into_iter().filter(|code| answers.iter().any(|(_, name)| *name == code.as_str())).collect();
-        if let Some(path) = document.get_mut("paths").and_then(|paths| paths.get_mut(route)?.as_object_mut()) {
-            complete(path, route, &codes);
+    for endpoint in Endpoint::ALL {
+        let paths = document.get_mut("paths");
+        if let Some(path) = paths.and_then(|paths| paths.get_mut(endpoint.path())?.as_object_mut()) {
+            complete(path, endpoint);
         }
     }
     if let Some(cookie) = cookie {
@@ -47,9 +49,9 @@ fn document(cookie: Option<&CookieSettings>) -> Value {
 }
 
 /// Gives the operations of a path the problems that they answer with, and the path the methods that every one has.
-fn complete(path: &mut Object, route: &str, codes: &[Code]) {
+fn complete(path: &mut Object, endpoint: Endpoint) {
     for operation in path.values_mut().filter_map(Value::as_object_mut) {
-        let problems = responses(codes.iter().copied().filter(|code| *code != Code::MethodNotAllowed));
+        let problems = responses(endpoint.problems().filter(|code| *code != Code::MethodNotAllowed));
         if let Some(all) = operation.get_mut("responses").and_then(Value::as_object_mut) {
             for answer in all.values_mut().filter_map(Value::as_object_mut) {
                 answer.insert("headers".to_owned(), headers(200));
@@ -67,13 +69,13 @@ fn complete(path: &mut Object, route: &str, codes: &[Code]) {
         path.insert("head".to_owned(), Value::Object(head));
     }
     // An `OPTIONS` that is no preflight is a method that it does not have.
-    let mut answers = responses(of_any_method(route));
+    let mut answers = responses(PROBLEMS_OF_ANY.into_iter());
     let preflight = "The answer to a preflight (a request with `Origin` and `Access-Control-Request-Method`). To an origin that is \
         allowed it has `Access-Control-Allow-Origin`, `-Methods` (`GET, POST`), `-Headers` (`Authorization`, `Content-Type`, \
         `X-Request-Id`, `traceparent`, `tracestate`, and the cookie's guard header where there is one) and `-Max-Age`.";
     answers.insert("204".to_owned(), json!({"description": preflight, "headers": headers(204)}));
     let options = json!({
-        "operationId": format!("options{}", route.replace(['/', '-', '.'], "_")),
+        "operationId": format!("options{}", endpoint.path().replace(['/', '-', '.'], "_")),
         "tags": ["machinery"],
         "summary": "CORS",
         "description": "Browsers ask this before a request from another origin. Any other `OPTIONS` is a 405.",

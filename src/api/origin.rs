@@ -3,6 +3,8 @@
 
 use url::Url;
 
+use crate::session::is_loopback_host;
+
 /// The origins that are allowed; none by default.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedOrigins(Vec<AllowedOrigin>);
@@ -119,6 +121,13 @@ fn exact(text: &str) -> Result<String, OriginFault> {
     if origin == text { Ok(origin) } else { Err(OriginFault::OtherForm(origin)) }
 }
 
+/// Host and port of an authority (RFC 3986 §3.2).
+#[must_use]
+pub fn split_port(authority: &str) -> (&str, Option<&str>) {
+    let split = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    split.map_or((authority, None), |(host, port)| (host, Some(port)))
+}
+
 impl Rule {
     fn allows(&self, origin: &str) -> bool {
         match self {
@@ -129,11 +138,8 @@ impl Rule {
                 label.is_some_and(|label| !label.is_empty() && label.bytes().all(fits))
             }
             Self::Loopback => origin.strip_prefix("http://").is_some_and(|authority| {
-                ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| {
-                    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-                    let rest = authority.strip_prefix(host);
-                    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
-                })
+                let (host, port) = split_port(authority);
+                port != Some("") && is_loopback_host(host)
             }),
         }
     }

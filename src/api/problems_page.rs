@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use super::Code;
+use super::code::Code;
 use crate::chat::FaultCode;
 
 const STYLE: &str = include_str!("problems_page.css");

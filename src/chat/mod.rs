@@ -23,7 +23,7 @@ pub use fault::{Fault, FaultCode};
 pub use member::{GUEST_PREFIX, MemberId, MemberIdFault};
 pub use rights::{Permission, Rights};
 pub use terms::Terms;
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, millis};
 pub use ttl::Ttl;
 
 /// A JSON object, its names sorted.

@@ -1,4 +1,6 @@
-//! A point in time as an argument. Must not read the clock.
+//! A point in time, which is always an argument: nothing here reads a clock.
+
+use std::time::Duration;
 
 use super::Ttl;
 
@@ -37,6 +39,12 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// So much later; the end of time rather than an overflow.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        self.plus_millis(millis(duration))
+    }
+
     /// When something that lives so long from here is over.
     #[must_use]
     pub const fn plus_ttl(self, ttl: Ttl) -> Self {
@@ -48,4 +56,10 @@ impl Timestamp {
     pub const fn millis_until(self, later: Self) -> i64 {
         later.0.saturating_sub(self.0)
     }
+}
+
+/// A duration in whole milliseconds, at most `i64::MAX`.
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

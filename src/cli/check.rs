@@ -9,13 +9,13 @@ use clap::Args;
 use super::serve::open_keys;
 use super::{Failure, complain, print};
 use crate::chat::Timestamp;
-use crate::ops::clock;
 use crate::policy::Policy;
 use crate::schema::{Lints, escaped};
 use crate::service::PolicyFile;
 use crate::session::{AudiencesSettings, IssuerSettings};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::Client;
+use crate::telemetry::clock;
 
 #[derive(Args)]
 pub(super) struct Options {

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{Failure, input};
 use crate::chat::{Ask, ClaimedRoles, Facts, Object, Who};
-use crate::ops::Recorded;
 use crate::policy::{Policy, claims_from, is_recorded};
+use crate::telemetry::Recorded;
 
 /// Reads every audit event of a file, which may hold other lines of the log as well.
 pub(super) fn read(path: &Path) -> Result<Vec<Recorded>, Failure> {

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::{Failure, block_on, no_signals, print};
 use crate::dev::{self, Dev, DevFault};
-use crate::ops::log::{self, LogFormat, LogSettings};
 use crate::service::{self, Signals};
 use crate::settings::Environment;
+use crate::telemetry::log::{self, LogFormat, LogSettings};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -32,13 +32,13 @@ pub(super) fn run(options: Options, environment: &Environment) -> Result<(), Fai
         let signals = Signals::of_terminal().map_err(no_signals)?;
         // Nobody can choose here how many connections there are, so none are named.
         service::raise_open_files(0);
-        let Dev { service, greeting, sandbox, left_behind } =
+        let Dev { service, listeners, greeting, sandbox, left_behind } =
             dev::start(options, environment).await.map_err(|fault| match fault {
                 DevFault::Settings(text) => Failure::Wrong(text),
                 DevFault::Failed(text) => Failure::failed(text),
             })?;
         print(greeting);
-        let served = service.run(signals).await;
+        let served = service.run(listeners, signals).await;
         sandbox.stop().await;
         drop(left_behind);
         served.map_err(Failure::failed)

@@ -9,10 +9,10 @@ use clap::Args;
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, decisions, print};
 use crate::chat::{Ask, ChannelName, Permission, Ttl};
-use crate::ops::Recorded;
 use crate::policy::{Account, Gain, Policy};
 use crate::schema::escaped;
 use crate::settings::Environment;
+use crate::telemetry::Recorded;
 
 #[derive(Args)]
 pub(super) struct Options {

@@ -10,12 +10,12 @@ use super::serve::open_keys;
 use super::{Failure, block_on, input, print};
 use crate::chat::{Timestamp, causes};
 use crate::limits::{Store, StoreFault};
-use crate::ops::clock;
 use crate::policy::Policy;
 use crate::service::PolicyFile;
 use crate::session::{Check, IssuerSettings, Refusal, UnverifiedToken, Verifier, look_for_keys, unverified};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{Client, MintFault};
+use crate::telemetry::clock;
 
 /// How far a provider's clock may be from ours, in seconds, before sessions suffer.
 const CLOCKS_APART: i64 = 5;

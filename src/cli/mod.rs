@@ -109,7 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sandbox(options) => sandbox::run(options, &environment),
         Command::Healthcheck(options) => healthcheck::run(&options, &environment),
     };
-    crate::ops::log::finish();
+    crate::telemetry::log::finish();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {

@@ -9,9 +9,9 @@ use clap::Args;
 use super::{Failure, block_on, print, seconds};
 use crate::chat::MemberId;
 use crate::limits::{Revocation, Store, StoreFault};
-use crate::ops::clock;
-use crate::ops::log::visible;
 use crate::settings::{Environment, load_store};
+use crate::telemetry::clock;
+use crate::telemetry::log::visible;
 
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["lasts", "undo", "list"]))]
@@ -73,8 +73,7 @@ impl From<StoreFault> for Failure {
 
 /// Whole seconds, `Z`.
 fn until(left: Option<Duration>) -> String {
-    let millis = left.map(|left| i64::try_from(left.as_millis()).unwrap_or(i64::MAX));
-    millis.map_or_else(|| "for ever".to_owned(), |millis| clock::rfc3339(clock::now().plus_millis(millis)))
+    left.map_or_else(|| "for ever".to_owned(), |left| clock::rfc3339(clock::now().plus(left)))
 }
 
 fn member(text: &str) -> Result<MemberId, String> {

@@ -9,10 +9,10 @@ use super::{Failure, block_on, no_signals, print};
 use crate::dev::{loopback_alone, random_text, refuse_real_credentials, unix_seconds};
 use crate::files;
 use crate::listener::{bind, bind_near, reachable};
-use crate::ops::log::{self, LogFormat, LogSettings};
 use crate::sandbox::Sandbox;
 use crate::service::{self, Signals};
 use crate::settings::Environment;
+use crate::telemetry::log::{self, LogFormat, LogSettings};
 
 /// The port that is tried first.
 const PORT: u16 = 8088;

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{Failure, print, seconds};
 use crate::chat::{Object, json};
 use crate::dev::{LeftBehind, NewSession};
-use crate::ops::clock;
 use crate::settings::Environment;
+use crate::telemetry::clock;
 
 #[derive(Args)]
 pub(super) struct Options {

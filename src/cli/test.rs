@@ -8,9 +8,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, input, print};
 use crate::cases::{Case, Cases};
-use crate::ops::log;
 use crate::policy::Coverage;
 use crate::settings::Environment;
+use crate::telemetry::log;
 
 #[derive(Args)]
 pub(super) struct Options {

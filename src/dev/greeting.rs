@@ -8,8 +8,8 @@ use url::Url;
 
 use super::issuer::{DevIssuer, NewSession};
 use crate::chat::{Ask, ChannelName, ClaimedRoles, Facts, Object, Rights, Who};
-use crate::ops::clock;
 use crate::policy::Policy;
+use crate::telemetry::clock;
 
 /// How long the printed sessions last, in seconds.
 const LIVES_FOR: i64 = 12 * 3_600;

@@ -6,34 +6,29 @@ mod issuer;
 mod left_behind;
 mod page;
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::HOST;
+use itertools::Itertools as _;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use self::greeting::Addresses;
 use self::page::Page;
-use crate::api::{AllowedOrigins, App, Code, Decisions, Guard, Parts, Shedding, TrustedProxies};
+use crate::api::{AllowedOrigins, ApiSettings, Code, Guard, split_port};
 use crate::chat::causes;
-use crate::limits::{Limits, LimitsSettings};
 use crate::listener::{bind, bind_near, reachable};
-use crate::ops::clock;
-use crate::policy::Policy;
 use crate::sandbox::Sandbox;
-use crate::service::{self, Lifetime, PolicyFile, Service};
-use crate::session::Verifier;
+use crate::service::{BuildError, Listeners, PolicySource, Service, ServiceSettings};
+use crate::session::is_loopback_host;
 use crate::settings::Environment;
-use crate::signalwire::{Client, SignalWireSettings};
+use crate::signalwire::SignalWireSettings;
+use crate::telemetry::clock;
 
 pub use issuer::{DevIssuer, NewSession, random_text};
 pub use left_behind::LeftBehind;
@@ -61,37 +56,39 @@ pub struct Options {
 pub struct Dev {
     /// The service.
     pub service: Service,
+    /// Its sockets.
+    pub listeners: Listeners,
     /// What to tell the developer.
     pub greeting: String,
     /// The sandbox, which is serving.
-    pub sandbox: Beside,
+    pub sandbox: RunningSandbox,
     /// What `usher session` finds it by; dropping it removes the file.
     pub left_behind: LeftBehind,
 }
 
-/// A sandbox that serves beside the service.
-pub struct Beside {
+/// A sandbox that serves alongside the service.
+pub struct RunningSandbox {
     stop: CancellationToken,
-    served: JoinHandle<()>,
+    serving: TaskTracker,
 }
 
-impl Beside {
+impl RunningSandbox {
     fn serve(sandbox: Sandbox, listener: TcpListener) -> Self {
-        let stop = CancellationToken::new();
+        let (stop, serving) = (CancellationToken::new(), TaskTracker::new());
         let stopped = stop.clone().cancelled_owned();
-        let served = tokio::spawn(async move {
+        serving.spawn(async move {
             if let Err(error) = sandbox.serve(listener, stopped).await {
                 tracing::error!("the sandbox ended: {error}");
             }
         });
-        Self { stop, served }
+        serving.close();
+        Self { stop, serving }
     }
 
     /// Stops it; chats are told, and ended.
     pub async fn stop(self) {
         self.stop.cancel();
-        // It is at its end in either case.
-        let _ = self.served.await;
+        self.serving.wait().await;
     }
 }
 
@@ -112,9 +109,7 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
     loopback_alone("dev", options.listen, options.allow_remote).map_err(DevFault::Settings)?;
     let is_remote = options.listen.is_some_and(|address| !address.ip().is_loopback());
     let issuer = DevIssuer::new();
-    let (policy_name, policy_file, policy) = policy(options.policy.as_deref(), &issuer)?;
-    let verifier = Verifier::open(vec![issuer.settings()]).map_err(|_| failed("the throw-away issuer has no key"))?;
-    let verifier = Arc::new(verifier);
+    let policy = policy_source(options.policy);
 
     let (project_id, api_token) = (uuid::Uuid::new_v4().to_string(), random_text());
     let sandbox = Sandbox::new(project_id.clone(), api_token.clone(), unix_seconds);
@@ -125,64 +120,37 @@ pub async fn start(options: Options, environment: &Environment) -> Result<Dev, D
     };
     let sandbox_listener = sandbox_listener.map_err(failed)?;
     let space = address_of(&sandbox_listener)?;
-    let sandbox = Beside::serve(sandbox, sandbox_listener);
+    let sandbox = RunningSandbox::serve(sandbox, sandbox_listener);
 
-    let signalwire = Client::new(&SignalWireSettings {
-        space: space.clone(),
-        project_id,
-        api_token: SecretString::from(api_token),
-        connect_timeout: Duration::from_secs(2),
-        timeout: Duration::from_secs(5),
-        max_in_flight: 256,
-        max_queued: 64,
-        api_token_file: None,
-        ca_file: None,
-    });
-    let signalwire = Arc::new(signalwire.map_err(|fault| failed(causes(&fault)))?);
-    let limits = Arc::new(Limits::open(LimitsSettings::default()).map_err(failed)?);
-    let examples = greeting::Examples::of(&policy);
-    let shedding = Arc::<Shedding>::default();
-    let status = service::status(&policy_name, &policy, &verifier, &limits, &signalwire, &shedding);
-    let app = App::new(Parts {
-        policy: ArcSwap::from_pointee(policy),
-        verifier,
-        limits,
-        signalwire,
-        narrow: true,
-        max_body: 256 * 1024,
-        request_timeout: Duration::from_secs(15),
-        trusted_proxies: TrustedProxies::default(),
-        origins: AllowedOrigins::loopback(),
-        cookie: None,
-        status,
-        shedding,
-        decisions: Decisions::default(),
-    });
-    let listener = match options.listen {
+    let signalwire = SignalWireSettings::new(space.clone(), project_id, SecretString::from(api_token));
+    let settings = ServiceSettings::new(policy, vec![issuer.settings()], signalwire);
+    let api = ApiSettings { origins: AllowedOrigins::loopback(), ..settings.api };
+    let mut service = Service::build(ServiceSettings { api, ..settings }).map_err(|error| match error {
+        BuildError::Policy(_) => DevFault::Settings(error.to_string()),
+        _ => failed(error),
+    })?;
+    service.start().await.map_err(|error| failed(causes(&error)))?;
+    let serving = sandbox.serving.clone();
+    service.supervise("sandbox", async move { serving.wait().await });
+    let public = match options.listen {
         Some(address) => bind(address).await,
         None => bind_near(PORT).await,
     }
     .map_err(failed)?;
-    let ops = bind_near(OPS_PORT).await.map_err(failed)?;
-    let addresses = Addresses { usher: address_of(&listener)?, ops: address_of(&ops)?, sandbox: space };
+    let admin = bind_near(OPS_PORT).await.map_err(failed)?;
+    let addresses = Addresses { usher: address_of(&public)?, ops: address_of(&admin)?, sandbox: space };
     // Whoever runs it by cargo has no `usher` to call.
     let program = if environment.text("CARGO").is_some() { "cargo run --" } else { "usher" };
+    let app = service.app().clone();
+    let policy_name = app.status().policy().path().to_owned();
+    let examples = greeting::Examples::of(&app.policy());
     let greeting = examples.text(&addresses, &policy_name, &issuer, program).map_err(failed)?;
-    let page = Page::new(app.clone(), issuer.clone(), &addresses.sandbox, policy_file.is_some()).map_err(failed)?;
+    let page = Page::new(app, issuer.clone(), &addresses.sandbox, service.follows_policy()).map_err(failed)?;
+    service.add_routes(page.routes());
+    // The admin listener is on loopback always.
+    service.guard_with((!is_remote).then_some(guard as Guard), Some(guard));
     let left_behind = LeftBehind::leave(environment, &addresses.usher, issuer).map_err(failed)?;
-    let service = Service {
-        app,
-        more: page.routes(),
-        listener,
-        tls: None,
-        guard: (!is_remote).then_some(guard as Guard),
-        ops: Some(ops),
-        // On loopback always.
-        ops_guard: Some(guard),
-        policy: policy_file,
-        lifetime: Lifetime::default(),
-    };
-    Ok(Dev { service, greeting, sandbox, left_behind })
+    Ok(Dev { service, listeners: Listeners { public, admin: Some(admin) }, greeting, sandbox, left_behind })
 }
 
 /// Refuses to run where SignalWire's real credentials are.
@@ -214,30 +182,18 @@ pub fn loopback_alone(command: &str, listen: Option<SocketAddr>, allow_remote: b
 
 /// INVARIANT: a page elsewhere that gives its name the address 127.0.0.1 (DNS rebinding) is served nothing.
 fn guard(headers: &HeaderMap) -> Result<(), Code> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().unwrap_or_default(),
-        _ => return Err(Code::OriginRefused),
-    };
-    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
-    let name = name.map_or(host, |(name, _)| name);
-    let is_ours = ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| name.eq_ignore_ascii_case(own));
+    let host = headers.get_all(HOST).iter().exactly_one().ok().and_then(|host| host.to_str().ok());
+    let is_ours = host.is_some_and(|host| is_loopback_host(split_port(host).0));
     if is_ours { Ok(()) } else { Err(Code::OriginRefused) }
 }
 
-type OpenedPolicy = (String, Option<PolicyFile>, Policy);
-
-fn policy(file: Option<&Path>, issuer: &DevIssuer) -> Result<OpenedPolicy, DevFault> {
-    let usual = Path::new(POLICY_FILE);
-    let aliases = BTreeSet::from([issuer.settings().name]);
-    if let Some(path) = file.or_else(|| usual.exists().then_some(usual)) {
-        let opened = PolicyFile::open(path, &aliases);
-        let (file, policy) = opened.map_err(|unusable| DevFault::Settings(unusable.to_string()))?;
-        return Ok((file.name(), Some(file), policy));
+/// The file, else the usual one if it is there, else the built-in policy.
+fn policy_source(file: Option<PathBuf>) -> PolicySource {
+    let usual = PathBuf::from(POLICY_FILE);
+    match file.or_else(|| usual.exists().then_some(usual)) {
+        Some(path) => PolicySource::File { path, watch: true },
+        None => PolicySource::Text { name: "the built-in policy".to_owned(), text: BUILT_IN_POLICY.to_owned() },
     }
-    let name = "the built-in policy".to_owned();
-    let policy = Policy::compile(&name, BUILT_IN_POLICY, &aliases);
-    policy.map(|policy| (name, None, policy)).map_err(|faults| DevFault::Settings(faults.to_string()))
 }
 
 fn address_of(listener: &TcpListener) -> Result<Url, DevFault> {

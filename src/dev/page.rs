@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, InvalidHeaderValue, ORIGIN};
 use http::{HeaderMap, HeaderValue};
+use itertools::Itertools as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use super::issuer::{DevIssuer, NewSession};
 use crate::api::{AllowedOrigins, App, Code, Problem, Quiet, Routes};
 use crate::chat::{Facts, Object, json as strict_json};
 use crate::explain::{Asked, Explained, Question, document};
-use crate::ops::clock;
+use crate::telemetry::clock;
 
 /// Path, media type and content of each file.
 const FILES: [(&str, &str, &str); 9] = [
@@ -93,11 +94,10 @@ async fn refuse_other_origins(request: Request, next: Next) -> Response {
 
 /// Whether the page that asks, if one does, is of this machine, or is this one.
 fn is_from_here(headers: &HeaderMap) -> bool {
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let origin = match (origins.next(), origins.next()) {
-        (None, _) => return true,
-        (Some(origin), None) => origin.to_str().unwrap_or_default(),
-        _ => return false,
+    let origin = match headers.get_all(ORIGIN).iter().at_most_one() {
+        Ok(None) => return true,
+        Ok(Some(origin)) => origin.to_str().unwrap_or_default(),
+        Err(_) => return false,
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     AllowedOrigins::loopback().allow(origin) || host.is_some_and(|host| origin.strip_prefix("http://") == Some(host))

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Explained;
-use crate::ops::{Recorded, clock};
 use crate::policy::{Policy, Right, RuleRef, TtlAccount, Verdict};
+use crate::telemetry::{Recorded, clock};
 
 /// The whole document; `file` is how the policy is called there.
 #[must_use]

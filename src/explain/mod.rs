@@ -5,8 +5,8 @@ mod json;
 
 use crate::api::Problem;
 use crate::chat::{Ask, Draft, Facts, Fault, Timestamp};
-use crate::ops::Recorded;
 use crate::policy::{Account, Overview, Policy, Rehearsal};
+use crate::telemetry::Recorded;
 
 pub use json::document;
 

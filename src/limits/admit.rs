@@ -80,6 +80,10 @@ impl Admitted {
 }
 
 impl Refused {
+    /// Every word of [`Refused::as_str`].
+    pub const KINDS: [&str; 3] =
+        [Self::Limited(Limited { retry_after: 1 }).as_str(), Self::Revoked.as_str(), Self::StoreAway.as_str()];
+
     /// In one word, for metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -160,11 +164,11 @@ impl Limits {
         self.addresses.is_some()
     }
 
-    /// Reads the list of the revoked, once and then every 5 s; while the store is away, asks it again and again. For ever,
-    /// unless nothing is shared.
+    /// Reads the list of the revoked every 5 s; while the store is away, asks it again and again. Never ends.
     pub async fn follow(&self) {
-        if let Some(shared) = &self.shared {
-            shared.follow().await;
+        match &self.shared {
+            Some(shared) => shared.follow().await,
+            None => std::future::pending().await,
         }
     }
 

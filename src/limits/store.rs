@@ -19,7 +19,7 @@ use redis::{RedisError, Script};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::RateSettings;
-use crate::chat::MemberId;
+use crate::chat::{MemberId, millis};
 
 /// How long one request waits for the store. It is near, and answers in a millisecond or not at all.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -229,7 +229,7 @@ impl Store {
         let mut set = redis::cmd("SET");
         set.arg(format!("{REVOKED}{member}")).arg("1");
         if let Some(lasts) = lasts {
-            set.arg("PX").arg(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1));
+            set.arg("PX").arg(millis(lasts).max(1));
         }
         if only_if_absent {
             set.arg("NX");

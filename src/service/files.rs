@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::policy_file::PolicyFile;
-use super::signals::Reload;
+use super::process::Reload;
 use super::tls_files::TlsFiles;
 use super::watched::Watched;
 use crate::api::App;

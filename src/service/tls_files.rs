@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::watched::Watched;
+use crate::admin::Status;
 use crate::chat::Timestamp;
 use crate::listener::{Identity, Tls, Unfit};
-use crate::ops::{Status, clock};
+use crate::telemetry::clock;
 
 /// For how long two files that do not fit may be a renewal that is under way, which writes one after the other.
 const PATIENCE: Duration = Duration::from_secs(10);

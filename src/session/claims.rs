@@ -21,7 +21,7 @@ pub(super) fn check(claims: Arc<Object>, settings: &IssuerSettings, now: Timesta
     let expires = time(&claims, "exp")?.ok_or(Cause::Time("exp"))?;
     let not_before = time(&claims, "nbf")?;
     let issued = time(&claims, "iat")?;
-    let latest_start = now.plus_millis(millis(settings.leeway));
+    let latest_start = now.plus(settings.leeway);
     if not_before.is_some_and(|not_before| not_before > latest_start) {
         return Err(Cause::Early("nbf").into());
     }
@@ -29,7 +29,7 @@ pub(super) fn check(claims: Arc<Object>, settings: &IssuerSettings, now: Timesta
         return Err(Cause::Early("iat").into());
     }
     let aged = match (settings.max_age, issued) {
-        (Some(max_age), Some(issued)) => Some(issued.plus_millis(millis(max_age))),
+        (Some(max_age), Some(issued)) => Some(issued.plus(max_age)),
         (Some(_), None) => return Err(Cause::Time("iat").into()),
         (None, _) => None,
     };
@@ -41,7 +41,7 @@ pub(super) fn check(claims: Arc<Object>, settings: &IssuerSettings, now: Timesta
     Ok(Facts {
         who: Who::Known { issuer: settings.name.clone() },
         roles: roles(&claims, &settings.roles),
-        ends: Some(over.plus_millis(millis(settings.outlive))),
+        ends: Some(over.plus(settings.outlive)),
         claims,
     })
 }
@@ -54,11 +54,11 @@ pub(super) fn check(claims: Arc<Object>, settings: &IssuerSettings, now: Timesta
 pub fn unverified_facts(unverified_claims: Object, vouching: &Vouching) -> Result<Facts, Cause> {
     let expires = time(&unverified_claims, "exp")?;
     let issued = time(&unverified_claims, "iat")?;
-    let aged = vouching.max_age.and_then(|max_age| Some(issued?.plus_millis(millis(max_age))));
+    let aged = vouching.max_age.and_then(|max_age| Some(issued?.plus(max_age)));
     Ok(Facts {
         who: Who::Known { issuer: vouching.name.clone() },
         roles: roles(&unverified_claims, &vouching.roles),
-        ends: expires.into_iter().chain(aged).min().map(|over| over.plus_millis(millis(vouching.outlive))),
+        ends: expires.into_iter().chain(aged).min().map(|over| over.plus(vouching.outlive)),
         claims: unverified_claims.into(),
     })
 }
@@ -132,8 +132,4 @@ fn split(pointer: &str) -> (String, &str) {
     let body = pointer.strip_prefix('/').unwrap_or(pointer);
     let (first, rest) = body.find('/').map_or((body, ""), |end| body.split_at(end));
     (first.replace("~1", "/").replace("~0", "~"), rest)
-}
-
-fn millis(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,25 +1,15 @@
-//! What an issuer publishes, by HTTP: bounded in size and time, never redirected, never because a token says so. Must not
-//! know tokens.
+//! An issuer's keys by HTTP: where they are (OpenID Connect Discovery 1.0 §4, else RFC 8414 §3), and the JWK Set itself.
 
 use std::time::Duration;
 
-use reqwest::header::{CACHE_CONTROL, DATE};
-use url::{Host, Url};
+use serde_json::Value;
+use url::Url;
 
-use super::discovery::discover;
+use super::http::{HttpClient, HttpClientError, HttpError, is_secure};
 use super::key::Algorithm;
 use super::keys::KeySet;
 use super::settings::{IssuerSettings, KeySettings, without_query};
-use crate::chat::Timestamp;
-
-/// How long one answer may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest answer that is read.
-const MAX_BYTES: usize = 1 << 20;
-/// How long keys are fresh, where the issuer does not say.
-const FRESH_FOR: Duration = Duration::from_mins(5);
-/// The least and the most that an issuer can say.
-const FRESH_FOR_BOUNDS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_hours(24));
+use crate::chat::{Timestamp, json};
 
 /// Fetches one issuer's keys.
 pub(super) struct Fetcher {
@@ -27,7 +17,7 @@ pub(super) struct Fetcher {
     algorithms: Vec<Algorithm>,
     allow_http: bool,
     place: Place,
-    http: Http,
+    http: HttpClient,
 }
 
 /// Where the keys are.
@@ -46,26 +36,31 @@ pub(super) struct Fetched {
     /// When to fetch them again.
     pub(super) fresh_for: Duration,
     /// Why it is not known where they are now, so that the place before was asked.
-    pub(super) undiscovered: Option<FetchError>,
+    pub(super) undiscovered: Option<DiscoveryError>,
     /// Where they are.
     pub(super) url: String,
     /// The issuer's clock, by its own word.
     pub(super) date: Option<Timestamp>,
 }
 
-/// Why they cannot be had.
+/// Why an issuer's keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("{url} cannot be fetched")]
-    Http { url: String, source: reqwest::Error },
-    #[error("{url} answered {status}")]
-    Status { url: String, status: u16 },
-    #[error("{0} answered with over 1 MiB")]
-    TooLarge(String),
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
     #[error("{0}")]
     NotJwks(String),
     #[error("its JWK Set holds no key that can be used{0}")]
     Empty(String),
+}
+
+/// Why an issuer's metadata does not say where its keys are.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DiscoveryError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
     #[error("its `issuer` is no URL, so there is nowhere to discover anything: give jwks_url")]
     NoIssuerUrl,
     #[error("its metadata cannot be read: {0}")]
@@ -83,7 +78,7 @@ impl Fetcher {
     ///
     /// # Errors
     /// Where no TLS client can be had, as on a machine without CA certificates.
-    pub(super) fn new(settings: &IssuerSettings) -> Result<Option<Self>, reqwest::Error> {
+    pub(super) fn new(settings: &IssuerSettings) -> Result<Option<Self>, HttpClientError> {
         let (place, url) = match &settings.keys {
             KeySettings::JwksUrl(url) => (Place::Known(url.clone()), Some(url.clone())),
             KeySettings::Discovery => (Place::Discovered(None), Url::parse(&settings.issuer).ok()),
@@ -94,7 +89,7 @@ impl Fetcher {
             algorithms: settings.algorithms.clone(),
             allow_http: settings.allow_http,
             place,
-            http: Http::new(url.as_ref())?,
+            http: HttpClient::new(url.as_ref())?,
         }))
     }
 
@@ -107,7 +102,7 @@ impl Fetcher {
                 Ok(url) => last.insert(url).clone(),
                 // A provider's bad day: its keys may still be where they were.
                 Err(error) => {
-                    let Some(last) = last.clone() else { return Err(error) };
+                    let Some(last) = last.clone() else { return Err(error.into()) };
                     undiscovered = Some(error);
                     last
                 }
@@ -123,107 +118,35 @@ impl Fetcher {
     }
 }
 
-/// A client that follows no redirect and reads no more than it must.
-pub(super) struct Http(reqwest::Client);
-
-pub(super) struct Answer {
-    pub(super) body: Vec<u8>,
-    fresh_for: Duration,
-    date: Option<Timestamp>,
+/// The issuer's metadata document, as far as it is needed: its `jwks_uri`.
+async fn discover(client: &HttpClient, issuer: &str, allow_http: bool) -> Result<Url, DiscoveryError> {
+    let [openid, oauth] = places(issuer).ok_or(DiscoveryError::NoIssuerUrl)?;
+    let document = match client.get(&openid).await {
+        // Only "there is none" sends us to the other place: a provider that fails is asked again.
+        Err(HttpError::Status { status: 404, .. }) => client.get(&oauth).await?,
+        other => other?,
+    };
+    read(&document.body, issuer, allow_http)
 }
 
-impl Http {
-    fn new(url: Option<&Url>) -> Result<Self, reqwest::Error> {
-        let builder = reqwest::ClientBuilder::new()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .user_agent(concat!("usher/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(TIMEOUT)
-            .timeout(TIMEOUT);
-        // Without TLS no CA bundle is needed, and none has to be there.
-        let is_plain = url.is_some_and(|url| url.scheme() == "http");
-        let builder = if is_plain { builder.tls_certs_only([]) } else { builder };
-        builder.build().map(Self)
+/// Both places of the document; a slash at the end of the issuer is stripped once.
+fn places(issuer: &str) -> Option<[Url; 2]> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    let openid = Url::parse(&format!("{base}/.well-known/openid-configuration")).ok()?;
+    // RFC 8414 §3.1: the well-known part stands between host and path.
+    let mut oauth = Url::parse(base).ok().filter(Url::has_host)?;
+    let path = oauth.path().trim_end_matches('/').to_owned();
+    oauth.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
+    Some([openid, oauth])
+}
+
+fn read(body: &[u8], issuer: &str, allow_http: bool) -> Result<Url, DiscoveryError> {
+    let document = json::parse(body).map_err(|error| DiscoveryError::NotMetadata(error.to_string()))?;
+    // OpenID Connect Discovery 1.0 §4.3, RFC 8414 §3.3: exactly the issuer that was asked for.
+    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(DiscoveryError::OtherIssuer);
     }
-
-    pub(super) async fn get(&self, url: &Url) -> Result<Answer, FetchError> {
-        let failed = |error: reqwest::Error| FetchError::Http { url: without_query(url), source: error.without_url() };
-        let mut answer = self.0.get(url.clone()).send().await.map_err(failed)?;
-        if answer.status() != reqwest::StatusCode::OK {
-            return Err(FetchError::Status { url: without_query(url), status: answer.status().as_u16() });
-        }
-        let directives = answer.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        let fresh_for = directives.and_then(max_age).unwrap_or(FRESH_FOR);
-        let date = answer.headers().get(DATE).and_then(|value| date(value.to_str().ok()?));
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(FetchError::TooLarge(without_query(url)));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { body, fresh_for, date })
-    }
-}
-
-/// RFC 9110 §6.6.1.
-fn date(text: &str) -> Option<Timestamp> {
-    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok().map(Timestamp::from_seconds)
-}
-
-/// RFC 9111 §5.2.2.1, within our own bounds.
-fn max_age(directives: &str) -> Option<Duration> {
-    let (least, most) = FRESH_FOR_BOUNDS;
-    let mut directives = directives.split(',').map(str::trim);
-    let age = directives.find_map(|directive| {
-        let (name, value) = directive.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse::<u64>().ok())?
-    })?;
-    Some(Duration::from_secs(age).clamp(least, most))
-}
-
-/// Whether keys from there can be believed: nobody else can answer in its place.
-pub(super) fn is_secure(url: &Url, allow_http: bool) -> bool {
-    match url.scheme() {
-        "https" => url.has_host(),
-        "http" => allow_http || is_loopback(url),
-        _ => false,
-    }
-}
-
-/// Whether a URL's host is this machine: `localhost`, 127.0.0.0/8, `::1`.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::max_age;
-
-    #[test]
-    fn a_set_is_fresh_as_long_as_its_issuer_says_within_bounds() {
-        for (directives, seconds) in [
-            ("public, max-age=600, must-revalidate", Some(600)),
-            ("MAX-AGE=\"600\"", Some(600)),
-            ("max-age=0", Some(30)),
-            ("max-age=31536000", Some(86_400)),
-            ("no-cache, no-store", None),
-            ("s-maxage=600", None),
-            ("max-age=-1", None),
-            ("max-age", None),
-            ("", None),
-        ] {
-            assert_eq!(max_age(directives), seconds.map(Duration::from_secs), "{directives}");
-        }
-    }
+    let uri = document.get("jwks_uri").and_then(Value::as_str);
+    let uri = uri.and_then(|uri| Url::parse(uri).ok()).ok_or(DiscoveryError::NoJwksUri)?;
+    if is_secure(&uri, allow_http) { Ok(uri) } else { Err(DiscoveryError::Insecure) }
 }

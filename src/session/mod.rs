@@ -7,8 +7,8 @@
 //! key.rs         one key, pinned to one algorithm
 //! keys.rs        an issuer's keys: where they come from, which may verify a token
 //! store.rs       the keys in use, and since when they cannot be had anew
-//! discovery.rs   where an issuer says that its keys are
-//! fetch.rs       what an issuer publishes, by HTTP
+//! http.rs        a bounded HTTP client for what an issuer publishes
+//! fetch.rs       where an issuer says that its keys are, and the keys themselves
 //! refresh.rs     when it is fetched
 //! claims.rs      verified claims → Facts, or what is wrong with them
 //! remembered.rs  signatures that were verified before
@@ -18,9 +18,9 @@
 //! ```
 
 mod claims;
-mod discovery;
 mod examine;
 mod fetch;
+mod http;
 mod jws;
 mod key;
 mod keys;
@@ -33,7 +33,7 @@ mod verifier;
 
 pub use claims::unverified_facts;
 pub use examine::{Check, KeysFound, UnverifiedToken, look_for_keys, unverified};
-pub use fetch::is_loopback;
+pub use http::{HttpClientError, is_loopback, is_loopback_host};
 pub use key::Algorithm;
 pub use keys::{KeyFault, try_keys};
 pub use refusal::{Cause, Refusal};

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::claims;
 use super::fetch::Fetcher;
+use super::http::HttpClientError;
 use super::jws::UnverifiedJws;
 use super::keys::{KeyFault, KeySet, NoKey};
 use super::refresh::{Asking, Refresher};
@@ -110,7 +111,7 @@ enum Attempt<'a> {
 }
 
 impl Verifier {
-    /// Opens every issuer's keys: files are read now, URLs by [`Verifier::fetch_keys`].
+    /// Opens every issuer's keys: files are read now, URLs by [`Verifier::key_refreshers`].
     ///
     /// # Errors
     /// Every file or secret that holds no key.
@@ -158,32 +159,49 @@ impl Verifier {
         all
     }
 
-    /// Fetches the keys behind URLs and keeps them fresh until the returned tasks are dropped. A provider that cannot be
-    /// reached is told in the log and tried again; `clock` dates that. Returns when each was asked once, or after
-    /// `patience`.
+    /// For each issuer whose keys are behind a URL, the task that fetches them and keeps them fresh, which never ends. An
+    /// issuer that cannot be reached is logged and tried again; `clock` dates that.
     ///
     /// # Errors
     /// Where no TLS client can be had, as on a machine without CA certificates.
-    pub async fn fetch_keys(
+    pub fn key_refreshers(
         &self,
         clock: fn() -> Timestamp,
-        patience: Duration,
-    ) -> Result<JoinSet<()>, reqwest::Error> {
-        let mut tasks = JoinSet::new();
+    ) -> Result<Vec<impl Future<Output = ()> + Send + use<>>, HttpClientError> {
+        let mut tasks = Vec::new();
         for Issuer { settings, keys, asking } in self.issuers.values() {
             let (Some(fetcher), Some(asking)) = (Fetcher::new(settings)?, asking) else { continue };
             let (alias, store, asking) = (settings.name.clone(), Arc::clone(keys), Arc::clone(asking));
-            tasks.spawn(
+            tasks.push(
                 Refresher { alias, fetcher, store, asking, clock, last_failure: None, left_out: Vec::new() }.run(),
             );
         }
+        Ok(tasks)
+    }
+
+    /// Fetches the keys behind URLs, waiting for at most `timeout`, and keeps them fresh until the returned tasks are
+    /// dropped: [`Verifier::key_refreshers`] for a caller that does not supervise them.
+    ///
+    /// # Errors
+    /// As for [`Verifier::key_refreshers`].
+    pub async fn fetch_keys(
+        &self,
+        clock: fn() -> Timestamp,
+        timeout: Duration,
+    ) -> Result<JoinSet<()>, HttpClientError> {
+        let tasks = self.key_refreshers(clock)?.into_iter().collect();
+        self.first_fetch(timeout).await;
+        Ok(tasks)
+    }
+
+    /// Waits until each of these tasks has fetched keys, or failed to, once; at most `timeout`.
+    pub async fn first_fetch(&self, timeout: Duration) {
         let first = async {
             for asking in self.issuers.values().filter_map(|issuer| issuer.asking.as_ref()) {
                 asking.fetched_once().await;
             }
         };
-        let _ = tokio::time::timeout(patience, first).await;
-        Ok(tasks)
+        let _ = tokio::time::timeout(timeout, first).await;
     }
 
     /// The files that keys are in.

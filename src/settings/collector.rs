@@ -2,8 +2,8 @@
 
 use super::address::shown_host;
 use super::layers::Layers;
-use crate::ops::traces::TracesSettings;
 use crate::schema::Faults;
+use crate::telemetry::traces::TracesSettings;
 
 /// Reads `telemetry.otlp_endpoint`.
 pub(super) fn read(text: &str, layers: &Layers, faults: &mut Faults) -> Option<TracesSettings> {

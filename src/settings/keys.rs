@@ -1,9 +1,9 @@
 //! The settings that there are: the one table that files and environment are read against, and the defaults. Must not
 //! know what is done with them.
 
-use crate::ops::log::LogSettings;
 use crate::schema::{Key, Kind};
 use crate::session::Algorithm;
+use crate::telemetry::log::LogSettings;
 
 const DURATION: Kind = Kind::Duration { zero: false };
 const DURATION_OR_ZERO: Kind = Kind::Duration { zero: true };
@@ -59,7 +59,7 @@ static SIGNALWIRE: &[Key] = &[
     Key::optional("connect_timeout", DURATION, "to have a connection"),
     Key::optional("timeout", DURATION, "each call"),
     Key::optional("max_in_flight", Kind::Integer(1, 1_000_000), "how many calls there are at once"),
-    Key::optional("max_queued", Kind::Integer(0, 1_000_000), "how many requests wait for one of them to end"),
+    Key::optional("max_wait", DURATION_OR_ZERO, "how long a request may wait for one of these to end"),
     Key::optional("ca_file", Kind::Text, "a private CA's certificates as PEM"),
 ];
 
@@ -151,7 +151,7 @@ allow_http = false
 connect_timeout = "2s"
 timeout = "5s"
 max_in_flight = 256
-max_queued = 64
+max_wait = "1s"
 [session]
 remember = true
 [policy]

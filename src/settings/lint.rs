@@ -7,9 +7,9 @@ use url::Url;
 use super::layers::Layers;
 use super::{Settings, TlsSettings};
 use crate::chat::Timestamp;
-use crate::ops::clock::rfc3339;
 use crate::schema::{Fields, Lints, Place};
 use crate::session::{AudiencesSettings, IssuerSettings, KeySettings, is_loopback};
+use crate::telemetry::clock::rfc3339;
 
 /// More than clocks differ that anybody keeps.
 const LONG_LEEWAY: Duration = Duration::from_mins(2);

@@ -15,9 +15,9 @@ use crate::api::{AllowedOrigin, AllowedOrigins, TrustedProxies};
 use crate::chat::causes;
 use crate::files;
 use crate::listener::ConnectionSettings;
-use crate::ops::log::{LogFormat, LogSettings};
 use crate::schema::{Faults, Lints, Place, Source, quoted};
 use crate::signalwire::{SignalWireSettings, certificates, check_token};
+use crate::telemetry::log::{LogFormat, LogSettings};
 
 /// The settings; none where something is wrong, which is then among the faults.
 pub(super) fn read(layers: &Layers, faults: &mut Faults) -> Option<Settings> {
@@ -168,7 +168,7 @@ fn read_signalwire(raw: RawSignalWire, layers: &Layers, faults: &mut Faults) -> 
         connect_timeout: Duration::from_secs(raw.connect_timeout),
         timeout: Duration::from_secs(raw.timeout),
         max_in_flight: raw.max_in_flight,
-        max_queued: raw.max_queued,
+        max_wait: Duration::from_secs(raw.max_wait),
         ca_file,
     })
 }

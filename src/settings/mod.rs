@@ -38,12 +38,12 @@ use std::time::Duration;
 use crate::api::{AllowedOrigins, CookieSettings, TrustedProxies};
 use crate::limits::LimitsSettings;
 use crate::listener::{ConnectionSettings, Validity};
-use crate::ops::clock;
-use crate::ops::log::LogSettings;
-use crate::ops::traces::TracesSettings;
 use crate::schema::{Faults, Lints};
 use crate::session::IssuerSettings;
 use crate::signalwire::SignalWireSettings;
+use crate::telemetry::clock;
+use crate::telemetry::log::LogSettings;
+use crate::telemetry::traces::TracesSettings;
 
 pub use address::Addresses;
 pub use deciding::{Deciding, load_issuers};

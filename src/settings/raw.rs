@@ -63,7 +63,7 @@ pub(super) struct RawSignalWire {
     pub(super) connect_timeout: u64,
     pub(super) timeout: u64,
     pub(super) max_in_flight: usize,
-    pub(super) max_queued: usize,
+    pub(super) max_wait: u64,
     pub(super) ca_file: Option<String>,
 }
 

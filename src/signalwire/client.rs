@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span};
 
 use super::circuit::{Circuit, CircuitState, Pass};
 use super::fault::{BuildFault, MintFault};
-use super::places::Places;
+use super::permits::Permits;
 use super::wire::Wire;
 use super::{ChatToken, SignalWireSettings, trace};
 use crate::limits::Admitted;
@@ -27,7 +27,7 @@ const LEAST_TIME: Duration = Duration::from_millis(250);
 /// A client of one SignalWire project. `Debug` shows no credential.
 pub struct Client {
     wire: Wire,
-    places: Places,
+    permits: Permits,
     circuit: Circuit,
     timeout: Duration,
 }
@@ -90,7 +90,7 @@ impl Client {
     pub fn new(settings: &SignalWireSettings) -> Result<Self, BuildFault> {
         Ok(Self {
             wire: Wire::new(settings)?,
-            places: Places::new(settings.max_in_flight, settings.max_queued),
+            permits: Permits::new(settings.max_in_flight, settings.max_wait),
             circuit: Circuit::new(Instant::now()),
             timeout: settings.timeout,
         })
@@ -145,16 +145,10 @@ impl Client {
         }
     }
 
-    /// How many requests can be under way or wait for it.
-    #[must_use]
-    pub fn most(&self) -> usize {
-        self.places.most()
-    }
-
     /// How much there is to do just now.
     #[must_use]
     pub fn load(&self) -> Load {
-        Load { in_flight: self.places.taken(), queued: self.places.queued(), circuit: self.circuit.state() }
+        Load { in_flight: self.permits.in_use(), queued: self.permits.queued(), circuit: self.circuit.state() }
     }
 
     /// The files that it was made of: the setting that names each, and its path.
@@ -183,9 +177,8 @@ impl Client {
         let refused = |left| unsent(MintFault::circuit_open(left));
         // Nobody queues before a closed door.
         self.circuit.refuses(Instant::now()).map_or(Ok(()), |left| Err(refused(left)))?;
-        let place = tokio::time::timeout_at(deadline.into(), self.places.take()).await;
-        let _place = place.map_err(|_| unsent(MintFault::Overloaded))?.map_err(|_| unsent(MintFault::Overloaded))?;
-        // It may have been closed to those who waited.
+        let _permit = self.permits.acquire(deadline).await.map_err(|_| unsent(MintFault::Overloaded))?;
+        // The circuit may have opened while the request waited.
         let pass = self.circuit.enter(Instant::now()).map_err(refused)?;
 
         let span = trace::call(self.wire.address());

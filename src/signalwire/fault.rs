@@ -32,8 +32,8 @@ pub enum MintFault {
         /// Until somebody may find out whether it does still, in whole seconds.
         retry_after: u64,
     },
-    /// As many requests wait for SignalWire as may, or this one did until its time was up.
-    #[error("more requests at once than signalwire.max_in_flight and signalwire.max_queued let in")]
+    /// All calls are in use, and waiting for one would take, or has taken, longer than a request may wait.
+    #[error("all of signalwire.max_in_flight calls are in use, and none comes free within signalwire.max_wait")]
     Overloaded,
     /// No answer in time.
     #[error("SignalWire did not answer in time")]

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! client.rs       mint: a place, the circuit, the call, one more try
-//! places.rs       how many calls there are at once, and who waits
+//! permits.rs      how many calls there are at once, and the queue for them
 //! circuit.rs      whether SignalWire is asked at all, when it keeps failing
 //! wire.rs         one call: the request, and what its answer means
 //! answer.rs       what is in an answer's body: a token, or why there is none
@@ -19,7 +19,7 @@ mod client;
 mod connect;
 mod credentials;
 mod fault;
-mod places;
+mod permits;
 mod trace;
 mod wire;
 
@@ -53,8 +53,26 @@ pub struct SignalWireSettings {
     pub timeout: Duration,
     /// How many calls there are at once.
     pub max_in_flight: usize,
-    /// How many requests wait until one of these has ended.
-    pub max_queued: usize,
+    /// How long a request may wait until one of these has ended.
+    pub max_wait: Duration,
     /// A private CA's certificates as PEM, instead of the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+impl SignalWireSettings {
+    /// The settings' defaults, with this space, project and API token.
+    #[must_use]
+    pub fn new(space: Url, project_id: impl Into<String>, api_token: SecretString) -> Self {
+        Self {
+            space,
+            project_id: project_id.into(),
+            api_token,
+            api_token_file: None,
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+            max_in_flight: 256,
+            max_wait: Duration::from_secs(1),
+            ca_file: None,
+        }
+    }
 }

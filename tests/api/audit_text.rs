@@ -130,7 +130,7 @@ async fn invisible_characters_are_escaped_in_all_that_is_logged() {
         assert_eq!(event["asked"], body["channels"], "{format}");
         let (_, stderr) = served.end();
         for character in stderr.chars() {
-            let visible = !usher::ops::log::is_invisible(character) || character == '\n';
+            let visible = !usher::telemetry::log::is_invisible(character) || character == '\n';
             assert!(visible, "{format}: {:x} in {stderr}", u32::from(character));
         }
         assert!(!stderr.contains([

@@ -3,25 +3,16 @@
 use secrecy::SecretString;
 use usher::signalwire::{Client, SignalWireSettings};
 
-use crate::support::service::{Setup, app, issuer};
+use crate::support::service::{Setup, build, issuer};
 use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
 
 #[tokio::test]
 async fn no_debug_shows_a_secret() {
-    let settings = SignalWireSettings {
-        space: "http://127.0.0.1:1".parse().unwrap(),
-        project_id: PROJECT.to_owned(),
-        api_token: SecretString::from(API_TOKEN),
-        connect_timeout: std::time::Duration::from_secs(1),
-        timeout: std::time::Duration::from_secs(1),
-        max_in_flight: 1,
-        max_queued: 0,
-        api_token_file: None,
-        ca_file: None,
-    };
+    let space = "http://127.0.0.1:1".parse().unwrap();
+    let settings = SignalWireSettings::new(space, PROJECT, SecretString::from(API_TOKEN));
     let client = Client::new(&settings).unwrap();
     let issuer = issuer("app", ISSUER);
-    let app = app(Setup::default(), "http://127.0.0.1:1");
+    let app = build(Setup::default(), "http://127.0.0.1:1").app().clone();
     let shown = format!("{settings:?} {settings:#?} {client:?} {issuer:?} {:?} {app:?} {app:#?}", issuer.keys);
     assert!(shown.contains("SignalWireSettings") && shown.contains("Verifier") && shown.len() > 500, "{shown}");
     let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{PROJECT}:{API_TOKEN}"));

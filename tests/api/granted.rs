@@ -17,7 +17,7 @@ fn last_body(service: &Service) -> Value {
 
 /// The time that an answer names, which must be one of these seconds.
 fn seconds(named: &Value, mut among: std::ops::RangeInclusive<i64>) -> i64 {
-    let found = among.find(|second| usher::ops::clock::rfc3339(at(*second)) == named.as_str().unwrap());
+    let found = among.find(|second| usher::telemetry::clock::rfc3339(at(*second)) == named.as_str().unwrap());
     found.unwrap_or_else(|| panic!("{named}"))
 }
 

@@ -23,8 +23,9 @@ mod members;
 mod openapi;
 mod order;
 mod paths;
-mod places;
+
 mod problems;
+mod queue;
 mod request_ids;
 mod seen;
 mod served;

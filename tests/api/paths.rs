@@ -6,10 +6,10 @@ use usher::api::Code;
 
 use super::seen::{Seen, raw};
 use crate::support::keys::session;
-use crate::support::service::{Service, Setup, app};
+use crate::support::service::{Service, Setup, router};
 
 fn server() -> TestServer {
-    TestServer::builder().http_transport().build(app(Setup::default(), "http://127.0.0.1:9").router(None))
+    TestServer::builder().http_transport().build(router(Setup::default(), "http://127.0.0.1:9"))
 }
 
 fn seen(response: &axum_test::TestResponse) -> Seen {

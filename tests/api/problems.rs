@@ -18,7 +18,7 @@ use super::openapi::Document;
 use super::seen::{Seen, raw};
 use super::session_of;
 use crate::support::keys::session;
-use crate::support::service::{ORIGIN, Service, Setup, app, issuer, per_member, serve};
+use crate::support::service::{ORIGIN, Service, Setup, issuer, per_member, serve};
 use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
 
 const MILLIS_300: Duration = Duration::from_millis(300);
@@ -46,7 +46,8 @@ async fn with_upstream(fault: Fault) -> Seen {
 
 /// What a good request gets where this looks at it first, as in `usher dev`.
 async fn with_guard(guard: Guard) -> Seen {
-    let router = app(Setup::default(), "http://127.0.0.1:9").router(Some(guard));
+    let router =
+        crate::support::service::router(Setup { guard: Some(guard), ..Setup::default() }, "http://127.0.0.1:9");
     let (url, serving) = serve(None, router, ConnectionSettings::default()).await;
     let head = format!("GET /chat-token/grants HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nConnection: close\r\n\r\n");
     let seen = raw(&url, head).await;
@@ -102,7 +103,9 @@ async fn provoke(code: Code) -> Seen {
             posted(&service, &alice, None).await
         }
         Code::Overloaded => {
-            let service = Service::with(Setup { max_in_flight: 1, max_queued: 0, ..Setup::default() }).await;
+            let service =
+                Service::with(Setup { max_in_flight: 1, max_wait: std::time::Duration::ZERO, ..Setup::default() })
+                    .await;
             service.sandbox.fail(Fault::Hang, Times::Always);
             let first = tokio::spawn(service.request(Method::POST, "/chat-token").bearer_auth(&alice).send());
             while service.sandbox.received().is_empty() {

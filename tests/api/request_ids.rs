@@ -6,7 +6,7 @@ use axum_test::TestServer;
 
 use super::seen::raw;
 use crate::support::keys::session;
-use crate::support::service::{Service, Setup, app};
+use crate::support::service::{Service, Setup, router};
 
 fn is_made(id: &str) -> bool {
     uuid::Uuid::parse_str(id).is_ok()
@@ -14,7 +14,7 @@ fn is_made(id: &str) -> bool {
 
 #[tokio::test]
 async fn an_id_of_1_to_128_plain_characters_is_taken_and_any_other_replaced() {
-    let server = TestServer::builder().http_transport().build(app(Setup::default(), "http://127.0.0.1:9").router(None));
+    let server = TestServer::builder().http_transport().build(router(Setup::default(), "http://127.0.0.1:9"));
     let longest = "x".repeat(128);
     for id in ["a", "0", "AZaz09._:-", "::", longest.as_str()] {
         let response = server.get("/nowhere").add_header("x-request-id", id).await;

@@ -26,7 +26,7 @@ pub(super) struct Served {
 impl Served {
     /// With this policy, and with more of the environment.
     pub(super) async fn start(policy: &str, more: &[(&str, &str)]) -> Self {
-        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let space = format!("http://{}", upstream.local_addr().unwrap());
         let serving = sandbox.clone().serve(upstream, std::future::pending());

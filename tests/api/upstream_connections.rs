@@ -36,15 +36,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
 
 fn client(space: &str, ca_file: Option<PathBuf>) -> Client {
     let settings = SignalWireSettings {
-        space: space.parse().unwrap(),
-        project_id: PROJECT.to_owned(),
-        api_token: SecretString::from(API_TOKEN),
         connect_timeout: CONNECT_TIMEOUT,
         timeout: Duration::from_secs(10),
         max_in_flight: 10,
-        max_queued: 0,
-        api_token_file: None,
         ca_file,
+        ..SignalWireSettings::new(space.parse().unwrap(), PROJECT, SecretString::from(API_TOKEN))
     };
     Client::new(&settings).unwrap()
 }

@@ -33,7 +33,7 @@ allow_http = false
 connect_timeout = "2s"
 timeout = "5s"
 max_in_flight = 256
-max_queued = 64
+max_wait = "1s"
 [[session.issuers]]
 name = "app"
 issuer = "{ISSUER}"
@@ -181,7 +181,7 @@ fn a_value_of_the_wrong_kind() {
         ("narrow", "narrow = ‸\"yes\"", "policy.narrow: this is `yes`"),
         ("trusted_proxies", "trusted_proxies = ‸\"10.0.0.0/8\"", "server.trusted_proxies: this is `10.0.0.0/8`"),
         ("max_in_flight", "max_in_flight = ‸0", "signalwire.max_in_flight: this is 0, where"),
-        ("max_queued", "max_queued = ‸-1", "signalwire.max_queued: this is -1, where"),
+        ("max_wait", "max_wait = ‸-1", "signalwire.max_wait: this is an integer"),
         ("on_store_failure", "on_store_failure = ‸\"remote\"", "limits.on_store_failure: this is `remote`"),
         ("burst", "burst = ‸0", "limits.per_member.burst: this is 0, where"),
         ("burst", "burst = ‸\"15\"", "limits.per_member.burst: this is the string `15`"),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use usher::ops::log::is_invisible;
+use usher::telemetry::log::is_invisible;
 
 use super::{Place, Serving};
 use crate::support::keys;

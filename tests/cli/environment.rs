@@ -182,7 +182,6 @@ fn the_defaults_of_the_code_are_those_of_the_settings() {
     assert_eq!(settings.server.connections, lifetime.connections);
     assert_eq!(settings.server.shutdown_delay, lifetime.shutdown_delay);
     assert_eq!(settings.server.shutdown_grace, lifetime.shutdown_grace);
-    assert_eq!(settings.policy.watch, lifetime.watch);
 }
 
 #[test]
@@ -249,7 +248,7 @@ fn every_setting_has_a_variable() {
         ("signalwire.connect_timeout", "1s"),
         ("signalwire.timeout", "2s"),
         ("signalwire.max_in_flight", "7"),
-        ("signalwire.max_queued", "0"),
+        ("signalwire.max_wait", "0s"),
         ("signalwire.ca_file", "ca.pem"),
         ("session.issuers", &issuers),
         ("session.remember", "false"),

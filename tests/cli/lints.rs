@@ -407,6 +407,6 @@ fn a_name_in_a_policy_never_speaks_to_the_terminal() {
     let (code, stdout, stderr) = place.run::<&str, &str>(&["check", "--policy", "policy.toml"], &[]);
     assert_eq!(code, 0);
     assert!(stderr.matches("warning[").count() == 2 && stdout.contains("[31mred"), "{stdout}{stderr}");
-    let hidden = stdout.lines().chain(stderr.lines()).find(|line| line.contains(usher::ops::log::is_invisible));
+    let hidden = stdout.lines().chain(stderr.lines()).find(|line| line.contains(usher::telemetry::log::is_invisible));
     assert_eq!(hidden, None, "{stdout}{stderr}");
 }

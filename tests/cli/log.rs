@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use usher::ops::clock;
 use usher::sandbox::{Fault, Times};
+use usher::telemetry::clock;
 
 use super::{Place, Serving, complete, with};
 use crate::support::binary::Running;
@@ -71,7 +71,7 @@ async fn be_evil(url: &str) {
 /// That every character is one that a terminal shows as it is.
 fn assert_visible(stderr: &str) {
     for line in stderr.lines() {
-        let hidden = line.chars().find(|character| usher::ops::log::is_invisible(*character));
+        let hidden = line.chars().find(|character| usher::telemetry::log::is_invisible(*character));
         assert_eq!(hidden, None, "{line:?}");
     }
 }

@@ -18,7 +18,7 @@ mod key_files;
 mod layers;
 mod lints;
 mod log;
-mod ops;
+mod admin;
 mod policy_tests;
 mod reload;
 mod rotation;

@@ -690,7 +690,7 @@ fn a_report_for_a_ci_holds_every_test_whatever_it_is_called() {
 
 /// Whether anything in it speaks to a terminal or is not to be seen, line ends aside.
 pub(super) fn has_terminal_escapes(text: &str) -> bool {
-    text.chars().any(|character| character != '\n' && usher::ops::log::is_invisible(character))
+    text.chars().any(|character| character != '\n' && usher::telemetry::log::is_invisible(character))
 }
 
 #[test]

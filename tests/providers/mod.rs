@@ -21,9 +21,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use usher::chat::{ClaimedRoles, Facts};
-use usher::ops::clock;
 use usher::session::{Cause, Refusal, Verifier};
 use usher::settings::{Environment, Settings};
+use usher::telemetry::clock;
 
 use crate::support::keys::{Signer, now};
 use crate::support::service::{Service, Setup};

@@ -3,8 +3,8 @@
 use axum::response::{IntoResponse as _, Redirect};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use usher::ops::clock;
 use usher::session::{Cause, IssuerSettings, KeySettings, Refusal, Verifier};
+use usher::telemetry::clock;
 
 use super::{OTHER_RSA, RSA, ours};
 use crate::support::keys::{Signer, claims};

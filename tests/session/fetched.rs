@@ -49,7 +49,7 @@ async fn keys_are_fetched_at_the_start() {
     let token = RSA.sign_with(&json!({"kid": "k"}), &good());
     let unavailable = Refusal::KeysUnavailable("app".to_owned());
     assert_eq!(facts(&verifier, &token).unwrap_err(), unavailable, "nothing is fetched by opening");
-    let kept_fresh = verifier.fetch_keys(usher::ops::clock::now, PATIENCE).await.unwrap();
+    let kept_fresh = verifier.fetch_keys(usher::telemetry::clock::now, PATIENCE).await.unwrap();
     taken(&verifier, &token, "fetched");
     for _ in 0..20 {
         let _ = facts(&verifier, &RSA.sign_with(&json!({"kid": "unknown", "jku": "http://127.0.0.1:1/"}), &good()));
@@ -74,7 +74,7 @@ async fn a_set_that_cannot_be_had_leaves_no_key() {
         let answer = Arc::new(answer);
         let (url, asked) = provider(move || answer()).await;
         let verifier = Verifier::open(vec![at(url)]).unwrap();
-        let _kept_fresh = verifier.fetch_keys(usher::ops::clock::now, PATIENCE).await.unwrap();
+        let _kept_fresh = verifier.fetch_keys(usher::telemetry::clock::now, PATIENCE).await.unwrap();
         assert_eq!(asked.load(Ordering::SeqCst), 1, "{case}");
         let refusal = facts(&verifier, &RSA.sign(&good())).unwrap_err();
         assert_eq!(refusal, Refusal::KeysUnavailable("app".to_owned()), "{case}");

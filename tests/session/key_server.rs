@@ -7,8 +7,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use usher::chat::Timestamp;
-use usher::ops::clock;
 use usher::session::{Cause, IssuerSettings, KeySettings, Refusal, Verifier};
+use usher::telemetry::clock;
 
 use super::{OTHER_RSA, P256, RSA, ours};
 use crate::support::keys::{Signer, claims};

@@ -99,7 +99,7 @@ pub(crate) fn b64(text: impl AsRef<[u8]>) -> String {
 
 /// Now, in whole seconds.
 pub(crate) fn now() -> i64 {
-    usher::ops::clock::now().seconds()
+    usher::telemetry::clock::now().seconds()
 }
 
 pub(crate) fn at(seconds: i64) -> Timestamp {

@@ -1,10 +1,8 @@
 //! The service and the sandbox, each on a port of its own, and what a client of it does.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{SecretSlice, SecretString};
 use serde_json::Value;
@@ -12,13 +10,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use usher::api::{AllowedOrigin, App, CookieSettings, Decisions, Parts, Shedding, TrustedProxies};
-use usher::limits::{Limits, LimitsSettings, RateSettings};
+use usher::api::{AllowedOrigin, ApiSettings, CookieSettings, Guard, TrustedProxies};
+use usher::limits::{LimitsSettings, RateSettings};
 use usher::listener::{ConnectionSettings, Tls};
-use usher::policy::Policy;
 use usher::sandbox::Sandbox;
-use usher::session::{IssuerSettings, KeySettings, Verifier};
-use usher::signalwire::{Client, SignalWireSettings};
+use usher::service::{PolicySource, ServiceSettings};
+use usher::session::{IssuerSettings, KeySettings};
+use usher::signalwire::SignalWireSettings;
 
 use super::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
 
@@ -49,7 +47,7 @@ pub(crate) struct Setup {
     pub(crate) limits: LimitsSettings,
     pub(crate) trusted_proxies: Vec<String>,
     pub(crate) max_in_flight: usize,
-    pub(crate) max_queued: usize,
+    pub(crate) max_wait: Duration,
     pub(crate) narrow: bool,
     pub(crate) max_body: usize,
     pub(crate) request_timeout: Duration,
@@ -61,6 +59,7 @@ pub(crate) struct Setup {
     pub(crate) connections: ConnectionSettings,
     pub(crate) cookie: Option<CookieSettings>,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) guard: Option<Guard>,
 }
 
 impl Default for Setup {
@@ -71,7 +70,7 @@ impl Default for Setup {
             limits: LimitsSettings::default(),
             trusted_proxies: Vec::new(),
             max_in_flight: 256,
-            max_queued: 64,
+            max_wait: Duration::from_secs(1),
             narrow: true,
             max_body: 256 * 1024,
             request_timeout: Duration::from_secs(15),
@@ -82,6 +81,7 @@ impl Default for Setup {
             connections: ConnectionSettings::default(),
             cookie: None,
             tls: None,
+            guard: None,
         }
     }
 }
@@ -114,14 +114,14 @@ impl Service {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
-        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::ops::clock::now().seconds().unsigned_abs());
+        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
         let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let space = setup.space.clone().unwrap_or_else(|| format!("http://{}", upstream.local_addr().unwrap()));
         let serving = sandbox.clone().serve(upstream, std::future::pending());
         let sandbox_task = tokio::spawn(async move { drop(serving.await) });
 
         let (connections, tls) = (setup.connections, setup.tls.clone());
-        let (url, service_task) = serve(tls, app(setup, &space).router(None), connections).await;
+        let (url, service_task) = serve(tls, router(setup, &space), connections).await;
         let client = reqwest::ClientBuilder::new().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         Self { url, sandbox, client, tasks: vec![sandbox_task, service_task] }
     }
@@ -182,40 +182,33 @@ pub(crate) async fn read(response: Response) -> (u16, Value) {
     (status, response.json().await.unwrap())
 }
 
-/// The service itself, for whoever wants it without a listener.
-pub(crate) fn app(setup: Setup, space: &str) -> App {
-    let verifier = Arc::new(Verifier::open(setup.issuers).unwrap().remembering());
-    let aliases: BTreeSet<String> = verifier.aliases();
-    let policy = Policy::compile("policy.toml", &setup.policy, &aliases).unwrap_or_else(|faults| panic!("{faults}"));
-    let signalwire = Client::new(&SignalWireSettings {
-        space: space.parse().unwrap(),
-        project_id: PROJECT.to_owned(),
-        api_token: SecretString::from(setup.api_token),
-        connect_timeout: Duration::from_secs(2),
+/// The service itself, without a listener.
+pub(crate) fn build(setup: Setup, space: &str) -> usher::service::Service {
+    let policy = PolicySource::Text { name: "policy.toml".to_owned(), text: setup.policy };
+    let token = SecretString::from(setup.api_token);
+    let signalwire = SignalWireSettings {
         timeout: setup.upstream_timeout,
         max_in_flight: setup.max_in_flight,
-        max_queued: setup.max_queued,
-        api_token_file: None,
-        ca_file: None,
-    });
-    let signalwire = Arc::new(signalwire.unwrap());
-    let limits = Arc::new(Limits::open(setup.limits).unwrap());
-    let shedding = Arc::<Shedding>::default();
-    let status = usher::service::status("policy.toml", &policy, &verifier, &limits, &signalwire, &shedding);
+        max_wait: setup.max_wait,
+        ..SignalWireSettings::new(space.parse().unwrap(), PROJECT, token)
+    };
     let proxies = setup.trusted_proxies.iter().map(|text| TrustedProxies::parse(text).unwrap());
-    App::new(Parts {
-        policy: ArcSwap::from_pointee(policy),
-        verifier,
-        limits,
-        signalwire,
+    let api = ApiSettings {
         narrow: setup.narrow,
         max_body: setup.max_body,
         request_timeout: setup.request_timeout,
         trusted_proxies: TrustedProxies::new(proxies.collect()),
         origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
         cookie: setup.cookie,
-        status,
-        shedding,
-        decisions: Decisions::default(),
-    })
+    };
+    let settings =
+        ServiceSettings { limits: setup.limits, api, ..ServiceSettings::new(policy, setup.issuers, signalwire) };
+    let mut service = usher::service::Service::build(settings).unwrap_or_else(|error| panic!("{error}"));
+    service.guard_with(setup.guard, None);
+    service
+}
+
+/// Its public API as a router.
+pub(crate) fn router(setup: Setup, space: &str) -> axum::Router {
+    axum::Router::new().fallback_service(build(setup, space).front())
 }

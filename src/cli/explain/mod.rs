@@ -11,8 +11,8 @@ use clap::{ArgGroup, Args};
 use super::world::{Surroundings, World};
 use super::{Failure, print};
 use crate::explain::{Explained, document};
-use crate::ops::log;
 use crate::settings::Environment;
+use crate::telemetry::log;
 
 #[derive(Args)]
 #[command(group(ArgGroup::new("who").required(true).args(["claims", "guest", "session", "request_id"])))]

@@ -10,10 +10,10 @@ use super::super::{Failure, block_on, decisions, input};
 use super::{Options, World};
 use crate::chat::{Facts, Object, causes, json};
 use crate::explain::{Asked, Question};
-use crate::ops::{Recorded, clock, log};
 use crate::schema::quoted;
 use crate::session::unverified_facts;
 use crate::settings::{Environment, load_issuers};
+use crate::telemetry::{Recorded, clock, log};
 
 /// How long keys are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

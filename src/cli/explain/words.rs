@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::World;
 use crate::chat::{ChannelName, MemberId, Object, Permission, Rights, Terms, Ttl};
 use crate::explain::Explained;
-use crate::ops::{clock, log};
 use crate::policy::{Right, TtlAccount, Verdict};
+use crate::telemetry::{clock, log};
 
 /// Of another part of the text than the line before: under the same label.
 const SAME: &str = "";

@@ -8,14 +8,27 @@ use foldhash::HashMap;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::audit::Outcome;
-
 /// The upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 const METADATA: Metadata<'static> = Metadata::new("usher", Level::INFO, None);
 
 /// A route, and how it can answer: status, and the problem's code, empty where there is none.
 pub type Series = (&'static str, Vec<(u16, &'static str)>);
+
+/// Every value that a label can have, so that all series exist from the start, at 0.
+#[derive(Clone, Debug)]
+pub struct MetricSeries {
+    /// The routes, and how each can respond.
+    pub requests: Vec<Series>,
+    /// The outcomes of a call to SignalWire.
+    pub upstream: Vec<&'static str>,
+    /// The outcomes of an audit event.
+    pub decisions: Vec<&'static str>,
+    /// The limits.
+    pub limits: Vec<&'static str>,
+    /// The outcomes of a request at a limit.
+    pub limit_decisions: Vec<&'static str>,
+}
 
 /// The metrics of one service. Its own, not the process's, so that two services do not add up.
 pub struct Metrics {
@@ -25,7 +38,8 @@ pub struct Metrics {
     request_seconds: HashMap<&'static str, Histogram>,
     requests_in_flight: Gauge,
     upstream_seconds: HashMap<&'static str, Histogram>,
-    decisions: HashMap<Outcome, Counter>,
+    event_loop_delay: Gauge,
+    decisions: HashMap<&'static str, Counter>,
     limit_decisions: HashMap<(&'static str, &'static str), Counter>,
     store_seconds: [Histogram; 2],
     policy_loaded: Gauge,
@@ -34,14 +48,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// With these routes, these outcomes of a call to SignalWire, these limits and what becomes of a request there, all at 0.
+    /// All series of these labels, at 0.
     #[must_use]
-    pub fn new(
-        routes: &[Series],
-        upstream: &[&'static str],
-        limits: &[&'static str],
-        decided: &[&'static str],
-    ) -> Self {
+    pub fn new(series: &MetricSeries) -> Self {
+        let MetricSeries { requests: routes, upstream, decisions, limits, limit_decisions } = series;
         // Only an empty list of buckets is refused.
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS);
         let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
@@ -68,15 +78,14 @@ impl Metrics {
                 .iter()
                 .map(|outcome| (*outcome, histogram("usher_upstream_seconds", "outcome", outcome)))
                 .collect(),
-            decisions: Outcome::ALL
-                .map(|outcome| {
-                    (outcome, counter("usher_decisions_total", vec![Label::new("outcome", outcome.as_str())]))
-                })
-                .into_iter()
+            event_loop_delay: gauge("usher_event_loop_delay_seconds"),
+            decisions: decisions
+                .iter()
+                .map(|outcome| (*outcome, counter("usher_decisions_total", vec![Label::new("outcome", *outcome)])))
                 .collect(),
             limit_decisions: limits
                 .iter()
-                .flat_map(|limit| decided.iter().map(move |decision| (*limit, *decision)))
+                .flat_map(|limit| limit_decisions.iter().map(move |decision| (*limit, *decision)))
                 .map(|(limit, decision)| {
                     let labels = vec![Label::new("limit", limit), Label::new("decision", decision)];
                     ((limit, decision), counter("usher_limit_decisions_total", labels))
@@ -136,10 +145,15 @@ impl Metrics {
     }
 
     /// An audit event was written.
-    pub fn decided(&self, outcome: Outcome) {
-        if let Some(counter) = self.decisions.get(&outcome) {
+    pub fn decided(&self, outcome: &'static str) {
+        if let Some(counter) = self.decisions.get(outcome) {
             counter.increment(1);
         }
+    }
+
+    /// How long a task that was ready to run had to wait for a thread.
+    pub fn event_loop_delayed(&self, delay: Duration) {
+        self.event_loop_delay.set(delay.as_secs_f64());
     }
 
     /// A policy is in force since this time (seconds since 1970).
@@ -204,7 +218,6 @@ fn describe(recorder: &PrometheusRecorder) {
         ("usher_requests_in_flight", "Requests that are being answered"),
         ("usher_upstream_in_flight", "Calls to SignalWire that are under way"),
         ("usher_connections", "Connections of the public listener"),
-        ("usher_shed_ratio", "The share of requests that is refused for want of this process's own capacity"),
         ("usher_event_loop_delay_seconds", "How long a task that was ready waited until it ran, when last looked at"),
         ("usher_upstream_queued", "Requests that wait until a call to SignalWire has ended"),
         ("usher_upstream_circuit", "1 for how the circuit stands: closed, open or probing"),

@@ -217,14 +217,14 @@ mod tests {
             let (none, status) = (None::<&str>, 503_u16);
             tracing::warn!(status, none, cause = "it's \"away\"\\\n", at = %"10.0.0.1", list = ?["a"], "told {}", 1);
         });
-        let wanted = r#"{"level":"WARN","message":"told 1","status":503,"cause":"it's \"away\"\\\n","at":"10.0.0.1","list":"[\"a\"]","request_id":"a-request","target":"usher::ops::lines::tests"}"#;
+        let wanted = r#"{"level":"WARN","message":"told 1","status":503,"cause":"it's \"away\"\\\n","at":"10.0.0.1","list":"[\"a\"]","request_id":"a-request","target":"usher::telemetry::lines::tests"}"#;
         assert_eq!(timeless(&line), wanted.to_owned() + "\n");
         let wanted = r#"  WARN request{request_id="a-request"}: told 1 status=503 cause="it's \"away\"\\\n" at=10.0.0.1 list=["a"]"#;
         assert_eq!(person.split_at(27).1, wanted.to_owned() + "\n");
 
         let [line, person] = ours(|| tracing::info!(request_id = "its-own", "answered"));
         let wanted =
-            r#"{"level":"INFO","message":"answered","request_id":"its-own","target":"usher::ops::lines::tests"}"#;
+            r#"{"level":"INFO","message":"answered","request_id":"its-own","target":"usher::telemetry::lines::tests"}"#;
         assert_eq!(timeless(&line), wanted.to_owned() + "\n");
         assert_eq!(person.split_at(27).1, "  INFO answered request_id=\"its-own\"\n");
     }

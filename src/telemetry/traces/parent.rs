@@ -2,6 +2,7 @@
 //! the recommendation wants it is as if it were not there. Must not know what is recorded.
 
 use http::{HeaderMap, HeaderName};
+use itertools::Itertools as _;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -16,11 +17,7 @@ const LONG_MEMBER: usize = 128;
 
 /// The parent that these headers name.
 pub(super) fn of(headers: &HeaderMap) -> Option<SpanContext> {
-    let mut values = headers.get_all(TRACEPARENT).iter();
-    let (trace_id, span_id) = match (values.next(), values.next()) {
-        (Some(only), None) => parse(only.to_str().ok()?)?,
-        _ => return None,
-    };
+    let (trace_id, span_id) = parse(headers.get_all(TRACEPARENT).iter().exactly_one().ok()?.to_str().ok()?)?;
     // INVARIANT: the client's flags end here: whether it has sampled its trace decides nothing.
     Some(SpanContext::new(trace_id, span_id, TraceFlags::NOT_SAMPLED, true, state(headers).unwrap_or_default()))
 }

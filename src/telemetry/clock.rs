@@ -5,12 +5,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::chat::Timestamp;
+use crate::chat::{Timestamp, millis};
 
 /// Now.
 #[must_use]
 pub fn now() -> Timestamp {
-    Timestamp::from_millis(i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX))
+    Timestamp::from_millis(millis(since_epoch()))
 }
 
 /// Now, to the microsecond, at the end of a text: `2026-11-23T19:15:00.250000Z`.

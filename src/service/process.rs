@@ -1,8 +1,13 @@
-//! The signals that a service heeds. Taken over before it starts, so that none of them ends it unasked.
+//! What a service needs of its process: the signals that it heeds, taken over before it starts so that none of them ends it
+//! unasked, and enough open files.
 
 use std::io;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a service needs beside its connections: listeners, calls to SignalWire, files.
+const BESIDE: u64 = 512;
 
 /// What a service heeds.
 pub struct Signals {
@@ -70,5 +75,20 @@ async fn received(signal: Option<&mut Signal>) {
     };
     if !is_there {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Takes as many as the system gives without being asked for more, and tells where that is too few for so many connections.
+pub fn raise_open_files(connections: usize) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    // What cannot be raised stays as it was.
+    let now = if setrlimit(Resource::Nofile, raised).is_ok() { maximum } else { current };
+    let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(BESIDE);
+    if let Some(now) = now.filter(|now| *now < needed) {
+        tracing::warn!(
+            "at most {now} files can be open, too few for server.max_connections = {connections}: raise the limit \
+             (ulimit -n), or set fewer connections"
+        );
     }
 }

@@ -27,6 +27,7 @@ use url::{Host, Url};
 
 use self::collector::Collector;
 
+pub use collector::TracesFault;
 pub use spans::{answered, request, step};
 
 /// The target of all spans that are for traces, and of nothing else.
@@ -65,16 +66,6 @@ pub enum EndpointFault {
     /// Query or fragment.
     #[error("a URL here has no query and no fragment")]
     TooMuch,
-}
-
-/// Why no traces can be recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum TracesFault {
-    /// No TLS, mostly for want of CA certificates.
-    #[error(
-        "no HTTPS client for telemetry.otlp_endpoint can be had; on a machine without CA certificates, install them"
-    )]
-    Tls(#[source] reqwest::Error),
 }
 
 impl TracesSettings {

@@ -18,7 +18,6 @@ use prost::Message as _;
 use reqwest::blocking::{Client, ClientBuilder};
 use url::Url;
 
-use super::TracesFault;
 use crate::chat::causes;
 
 /// To have a connection.
@@ -27,6 +26,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most of an answer that is read.
 const MAX_ANSWER: u64 = 64 * 1024;
+
+/// Why no traces can be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum TracesFault {
+    /// No TLS, mostly for want of CA certificates.
+    #[error(
+        "no HTTPS client for telemetry.otlp_endpoint can be had; on a machine without CA certificates, install them"
+    )]
+    Tls(#[source] reqwest::Error),
+}
 
 /// The way to the collector.
 #[derive(Debug)]

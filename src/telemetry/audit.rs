@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{Status, clock, log};
+use super::metrics::Metrics;
+use super::{clock, log};
 use crate::chat::{Ask, ChannelName, Channels, ClaimedRoles, Facts, MemberId, Mode, Object, Permission, Rights, Ttl};
 use crate::policy::{Account, Denial, LimitedBy, Right, Verdict};
 
@@ -87,7 +88,7 @@ pub struct AuditEvent {
     #[serde(skip)]
     is_written: bool,
     #[serde(skip)]
-    status: Arc<Status>,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Debug)]
@@ -107,11 +108,11 @@ struct Denied<'a> {
 }
 
 impl AuditEvent {
-    /// A request by somebody who is known, or a guest. `claims`: those that the policy reads. The event counts itself in
-    /// `status`.
+    /// A request by somebody who is known, or a guest. `claims`: those that the policy reads. When it is written, the event
+    /// counts itself in `metrics`.
     #[must_use]
     pub fn begin(
-        status: &Arc<Status>,
+        metrics: &Arc<Metrics>,
         request_id: &Arc<str>,
         address: Option<IpAddr>,
         facts: &Facts,
@@ -151,7 +152,7 @@ impl AuditEvent {
             token_sha256: None,
             address,
             is_written: false,
-            status: Arc::clone(status),
+            metrics: Arc::clone(metrics),
         }
     }
 
@@ -212,7 +213,7 @@ impl AuditEvent {
         if std::mem::replace(&mut self.is_written, true) {
             return;
         }
-        self.status.metrics.decided(self.outcome);
+        self.metrics.decided(self.outcome.as_str());
         self.time = clock::rfc3339_millis(clock::now());
         LINE.with_borrow_mut(|line| {
             line.clear();

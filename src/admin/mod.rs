@@ -1,5 +1,6 @@
-//! What the operator's listener answers: `/metrics`, `/live`, `/ready` in words, `/policy`. Never public; shows no secret.
-//! Must not know the public listener.
+//! The admin listener, for operators only: `/metrics`, `/live`, `/ready` with reasons, `/policy`. Shows no secret.
+
+mod status;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::status::{Readiness, Status};
+pub use status::{InFlight, PolicyStatus, Readiness, Status};
 
 /// The Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

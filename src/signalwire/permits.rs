@@ -1,0 +1,126 @@
+//! A bounded number of concurrent calls, and a queue for them that is bounded by time.
+//!
+//! A request that finds no free permit joins the queue, which is first come, first served. It is rejected
+//!
+//! - immediately, if the requests ahead of it will take longer than it may wait, or
+//! - when its time is up.
+//!
+//! How long the requests ahead will take follows from the rate at which permits were handed to waiting
+//! requests. That rate is measured over whole waits: each request that has waited for at least half of
+//! `max_wait` knows how many permits were handed out meanwhile. A queue that drains sooner needs no
+//! measurement, since nobody in it waits too long; so a burst on a quiet service is never rejected.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The share of `max_wait` that the requests ahead may take. The rest is for the unevenness with which
+/// permits come free: without it, half of the requests at the end of a full queue would time out there.
+const QUEUE_SHARE: f64 = 0.9;
+
+/// A bounded number of permits and the queue for them.
+#[derive(Debug)]
+pub(super) struct Permits {
+    semaphore: Semaphore,
+    count: usize,
+    max_wait: Duration,
+    queued: AtomicUsize,
+    /// How many permits were handed to requests that had waited for one.
+    handed_out: AtomicU64,
+    /// The time between two of these, in nanoseconds; [`UNKNOWN`] until it was measured.
+    interval: AtomicU64,
+}
+
+/// A queue that has emptied, or in which no request has waited for long.
+const UNKNOWN: u64 = 0;
+
+/// The request would have to wait for too long, or has.
+#[derive(Debug)]
+pub(super) struct QueueTimeout;
+
+/// A request in the queue.
+struct Waiting<'a> {
+    permits: &'a Permits,
+    since: Instant,
+    handed_out_before: u64,
+}
+
+impl Permits {
+    /// `count` permits, each of which a request waits for at most `max_wait`.
+    pub(super) fn new(count: usize, max_wait: Duration) -> Self {
+        let count = count.min(Semaphore::MAX_PERMITS);
+        Self {
+            semaphore: Semaphore::new(count),
+            count,
+            max_wait,
+            queued: AtomicUsize::new(0),
+            handed_out: AtomicU64::new(0),
+            interval: AtomicU64::new(UNKNOWN),
+        }
+    }
+
+    /// Takes a permit, after the requests that came before; dropping it frees it.
+    ///
+    /// # Errors
+    /// If the request would wait beyond `max_wait` or `deadline`, or has.
+    pub(super) async fn acquire(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, QueueTimeout> {
+        // A semaphore is fair: this fails while others wait.
+        if let Ok(permit) = self.semaphore.try_acquire() {
+            return Ok(permit);
+        }
+        let now = Instant::now();
+        let until = deadline.min(now + self.max_wait);
+        let waiting = Waiting::join(self, now);
+        if self.expected_wait() > until.saturating_duration_since(now).mul_f64(QUEUE_SHARE) {
+            return Err(QueueTimeout);
+        }
+        let permit = tokio::time::timeout_at(until.into(), self.semaphore.acquire()).await;
+        let permit = permit.map_err(|_| QueueTimeout).and_then(|permit| permit.map_err(|_| QueueTimeout));
+        waiting.leave(permit.is_ok());
+        permit
+    }
+
+    /// How many calls are under way.
+    pub(super) fn in_use(&self) -> usize {
+        self.count.saturating_sub(self.semaphore.available_permits())
+    }
+
+    /// How many requests wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    /// How long all that are in the queue will take; zero if that is unknown.
+    fn expected_wait(&self) -> Duration {
+        let queued = u64::try_from(self.queued()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.interval.load(Ordering::Relaxed).saturating_mul(queued))
+    }
+}
+
+impl<'a> Waiting<'a> {
+    fn join(permits: &'a Permits, now: Instant) -> Self {
+        permits.queued.fetch_add(1, Ordering::Relaxed);
+        Self { permits, since: now, handed_out_before: permits.handed_out.load(Ordering::Relaxed) }
+    }
+
+    /// Records what this wait says about the rate at which the queue drains.
+    fn leave(self, has_permit: bool) {
+        let permits = self.permits;
+        let handed_out = permits.handed_out.fetch_add(u64::from(has_permit), Ordering::Relaxed) + u64::from(has_permit);
+        let waited = self.since.elapsed();
+        if waited >= permits.max_wait / 2 {
+            let waited = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+            let interval = waited / (handed_out - self.handed_out_before).max(1);
+            permits.interval.store(interval.max(1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.permits.queued.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.permits.interval.store(UNKNOWN, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The queue for a call to SignalWire: bounded by time, first come, first served.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use usher::api::Code;
+use usher::sandbox::{Fault, Times};
+
+use super::seen::Seen;
+use crate::support::keys::session;
+use crate::support::service::{Service, Setup};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn service(max_in_flight: usize, max_wait: Duration) -> Arc<Service> {
+    Arc::new(Service::with(Setup { max_in_flight, max_wait, ..Setup::default() }).await)
+}
+
+/// A request, and how long its response took.
+fn request(service: &Arc<Service>) -> JoinHandle<(Seen, Duration)> {
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        let begun = Instant::now();
+        let seen = Seen::of(service.post(&session("alice", &["customer"]), None).await).await;
+        (seen, begun.elapsed())
+    })
+}
+
+/// Waits until SignalWire has received so many calls.
+async fn calls(service: &Service, count: usize) {
+    let begun = Instant::now();
+    while service.sandbox.received().len() < count {
+        assert!(begun.elapsed() < 10 * SECOND, "{:?}", service.sandbox.received());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn assert_overloaded(seen: &Seen) {
+    seen.assert_problem("overloaded", Code::Overloaded);
+    let wait: u64 = seen.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=5).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn a_burst_that_drains_in_time_is_served_whole() {
+    let service = service(2, 5 * SECOND).await;
+    service.sandbox.fail(Fault::Delay(Duration::from_millis(100)), Times::Always);
+    let burst: Vec<_> = (0..40).map(|_| request(&service)).collect();
+    for response in burst {
+        assert_eq!(response.await.unwrap().0.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_request_waits_for_max_wait_and_is_never_sent() {
+    let service = service(1, SECOND).await;
+    service.sandbox.fail(Fault::Delay(3 * SECOND), Times::Exactly(1));
+    let first = request(&service);
+    calls(&service, 1).await;
+    let (seen, took) = request(&service).await.unwrap();
+    assert_overloaded(&seen);
+    assert!((SECOND..2 * SECOND).contains(&took), "{took:?}");
+    assert_eq!(first.await.unwrap().0.status, 200);
+    assert_eq!(service.sandbox.received().len(), 1, "the rejected request was sent after all");
+    assert_eq!(request(&service).await.unwrap().0.status, 200, "it has left the queue");
+}
+
+#[tokio::test]
+async fn a_request_waits_no_longer_than_its_deadline() {
+    let setup = Setup { max_in_flight: 1, max_wait: 60 * SECOND, request_timeout: 2 * SECOND, ..Setup::default() };
+    let service = Arc::new(Service::with(setup).await);
+    service.sandbox.fail(Fault::Hang, Times::Always);
+    let first = request(&service);
+    calls(&service, 1).await;
+    let (seen, took) = request(&service).await.unwrap();
+    assert_overloaded(&seen);
+    assert!((Duration::from_millis(1_900)..3 * SECOND).contains(&took), "{took:?}");
+    first.await.unwrap().0.assert_problem("hang", Code::UpstreamTimeout);
+}
+
+#[tokio::test]
+async fn with_no_time_to_wait_a_request_is_rejected_at_once() {
+    let service = service(1, Duration::ZERO).await;
+    service.sandbox.fail(Fault::Delay(2 * SECOND), Times::Exactly(1));
+    let first = request(&service);
+    calls(&service, 1).await;
+    let (seen, took) = request(&service).await.unwrap();
+    assert_overloaded(&seen);
+    assert!(took < SECOND, "{took:?}");
+    assert_eq!(first.await.unwrap().0.status, 200);
+}
+
+/// 20 calls a second, and two seconds' worth of requests within the first: once the rate is known, the queue holds about one
+/// second's worth, and what is beyond that is rejected at once.
+#[tokio::test]
+async fn once_the_rate_is_known_a_request_without_a_chance_is_rejected_at_once() {
+    let service = service(4, SECOND).await;
+    service.sandbox.fail(Fault::Delay(Duration::from_millis(200)), Times::Always);
+    let first: Vec<_> = (0..40).map(|_| request(&service)).collect();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let (seen, took) = request(&service).await.unwrap();
+    assert_overloaded(&seen);
+    assert!(took < Duration::from_millis(300), "{took:?}");
+    let mut served = 0;
+    for response in first {
+        let (seen, _) = response.await.unwrap();
+        served += usize::from(seen.status == 200);
+    }
+    assert!((20..=28).contains(&served), "{served} of 40 were served, where about 24 can be");
+    assert_eq!(request(&service).await.unwrap().0.status, 200, "an empty queue is a quiet service");
+}
+
+#[tokio::test]
+async fn a_client_that_disconnects_leaves_its_call_and_its_event_but_no_permit_is_lost() {
+    let service = service(2, 5 * SECOND).await;
+    service.sandbox.fail(Fault::Delay(SECOND), Times::Exactly(3));
+    let all = [request(&service), request(&service), request(&service)];
+    calls(&service, 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    all.iter().for_each(JoinHandle::abort);
+    // What was decided is minted all the same.
+    calls(&service, 3).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    for _ in 0..3 {
+        assert_eq!(request(&service).await.unwrap().0.status, 200);
+    }
+}
