@@ -17,12 +17,34 @@ const ARROWS: &[(&str, &[Known])] = &[
     ("schema", &[]),
     ("sandbox", &[]),
     ("files", &[]),
+    ("listener", &[]),
     ("session", &[("chat", &[]), ("files", &[])]),
     ("limits", &[("chat", &[]), ("files", &[])]),
     ("policy", &[("chat", &[]), ("schema", &[]), ("session", &["Session"])]),
     ("signalwire", &[("chat", &[]), ("files", &[]), ("policy", &["Grant"]), ("limits", &["Admitted"])]),
-    ("listener", &[]),
-    ("ops", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
+    ("telemetry", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
+    (
+        "admin",
+        &[
+            ("chat", &["Timestamp"]),
+            ("limits", &["Limits"]),
+            ("session", &["KeyStatus", "Verifier"]),
+            ("signalwire", &["CircuitState", "Client", "Load"]),
+            ("telemetry", &["Metrics", "clock"]),
+        ],
+    ),
+    (
+        "api",
+        &[
+            ("admin", &["Status"]),
+            ("chat", &[]),
+            ("limits", &[]),
+            ("policy", &[]),
+            ("session", &[]),
+            ("signalwire", &[]),
+            ("telemetry", &[]),
+        ],
+    ),
     (
         "cases",
         &[
@@ -31,6 +53,15 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("policy", &["Account", "Coverage", "LimitedBy", "Policy", "Rehearsal", "Right"]),
             ("schema", &[]),
             ("session", &["Vouching", "unverified_facts"]),
+        ],
+    ),
+    (
+        "explain",
+        &[
+            ("api", &["Problem"]),
+            ("chat", &[]),
+            ("telemetry", &["Recorded", "clock"]),
+            ("policy", &["Account", "Overview", "Policy", "Rehearsal", "Right", "RuleRef", "TtlAccount", "Verdict"]),
         ],
     ),
     (
@@ -54,35 +85,26 @@ const ARROWS: &[(&str, &[Known])] = &[
             ),
             ("limits", &["LimitsSettings", "OnStoreFailure", "RateSettings", "Store"]),
             ("signalwire", &["SignalWireSettings", "certificates", "check_token"]),
-            ("ops", &["clock", "log", "traces"]),
+            ("telemetry", &["clock", "log", "traces"]),
             ("chat", &["Timestamp", "causes"]),
             ("listener", &["ConnectionSettings", "Identity", "Validity"]),
             ("api", &["AllowedOrigin", "AllowedOrigins", "CookieFault", "CookieSettings", "TrustedProxies"]),
         ],
     ),
-    ("api", &[("chat", &[]), ("session", &[]), ("policy", &[]), ("limits", &[]), ("signalwire", &[]), ("ops", &[])]),
     (
         "service",
         &[
+            ("admin", &[]),
             ("api", &[]),
             ("chat", &["Timestamp", "causes"]),
             ("files", &[]),
+            ("limits", &["Limits", "LimitsSettings", "StoreFault"]),
             ("listener", &[]),
-            ("ops", &[]),
             ("policy", &["Policy"]),
             ("schema", &["Faults", "Lints"]),
-            ("session", &["KeyStatus", "Verifier"]),
-            ("limits", &["Limits"]),
-            ("signalwire", &["CircuitState", "Client", "Load"]),
-        ],
-    ),
-    (
-        "explain",
-        &[
-            ("api", &["Problem"]),
-            ("chat", &[]),
-            ("ops", &["Recorded", "clock"]),
-            ("policy", &["Account", "Overview", "Policy", "Rehearsal", "Right", "RuleRef", "TtlAccount", "Verdict"]),
+            ("session", &["HttpClientError", "IssuerSettings", "KeyFault", "Verifier"]),
+            ("signalwire", &["BuildFault", "Client", "SignalWireSettings"]),
+            ("telemetry", &["Metrics", "clock"]),
         ],
     ),
     (
@@ -91,15 +113,14 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("api", &[]),
             ("chat", &[]),
             ("explain", &[]),
-            ("limits", &[]),
             ("listener", &[]),
-            ("ops", &[]),
             ("policy", &[]),
             ("sandbox", &[]),
             ("service", &[]),
             ("session", &[]),
             ("settings", &[]),
-            ("signalwire", &[]),
+            ("signalwire", &["SignalWireSettings"]),
+            ("telemetry", &[]),
         ],
     ),
     (
@@ -113,7 +134,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("files", &[]),
             ("limits", &[]),
             ("listener", &[]),
-            ("ops", &[]),
+            ("telemetry", &[]),
             ("policy", &[]),
             ("sandbox", &[]),
             ("schema", &[]),
@@ -129,7 +150,19 @@ const ARROWS: &[(&str, &[Known])] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     (
         "chat",
-        &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "tracing", "std::fs", "std::net", "std::time"],
+        &[
+            "axum",
+            "reqwest",
+            "jsonwebtoken",
+            "tokio",
+            "http",
+            "toml",
+            "tracing",
+            "std::fs",
+            "std::net",
+            "std::time::Instant",
+            "std::time::SystemTime",
+        ],
     ),
     ("schema", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "serde", "std::fs", "std::net"]),
     ("session", &["axum", "http", "hyper", "tower", "toml", "config", "governor"]),
@@ -151,7 +184,18 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ),
     (
         "cases",
-        &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time", "crate::ops"],
+        &[
+            "axum",
+            "reqwest",
+            "jsonwebtoken",
+            "tokio",
+            "http",
+            "toml",
+            "std::fs",
+            "std::net",
+            "std::time",
+            "crate::telemetry",
+        ],
     ),
     ("explain", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time"]),
     ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
@@ -159,19 +203,19 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("signalwire/answer", &["hyper", "hyper_util", "rustls", "tokio"]),
     ("signalwire/connect", &["serde_json", "secrecy", "tracing"]),
     ("signalwire/wire", &["hyper_rustls", "rustls"]),
-    ("ops", &["jsonwebtoken", "secrecy", "toml"]),
-    ("ops/audit", &["axum", "http", "metrics", "reqwest"]),
-    ("ops/clock", &["axum", "http", "metrics", "reqwest"]),
-    ("ops/lines", &["axum", "http", "metrics", "reqwest", "tokio"]),
-    ("ops/listener", &["reqwest"]),
-    ("ops/log", &["axum", "http", "metrics", "reqwest"]),
-    ("ops/writer", &["axum", "http", "metrics", "reqwest", "serde_json"]),
-    ("ops/metrics", &["axum", "http", "reqwest", "tracing"]),
-    ("ops/recorded", &["axum", "http", "metrics", "reqwest"]),
-    ("ops/status", &["axum", "http", "reqwest", "std::fs"]),
-    ("ops/traces", &["axum", "hyper", "metrics", "std::fs"]),
-    ("ops/traces/parent", &["reqwest", "tracing", "crate"]),
-    ("ops/traces/spans", &["reqwest", "crate"]),
+    ("telemetry", &["jsonwebtoken", "secrecy", "toml"]),
+    ("telemetry/audit", &["axum", "http", "metrics", "reqwest"]),
+    ("telemetry/clock", &["axum", "http", "metrics", "reqwest"]),
+    ("telemetry/lines", &["axum", "http", "metrics", "reqwest", "tokio"]),
+    ("telemetry/log", &["axum", "http", "metrics", "reqwest"]),
+    ("telemetry/writer", &["axum", "http", "metrics", "reqwest", "serde_json"]),
+    ("telemetry/metrics", &["axum", "http", "reqwest", "tracing"]),
+    ("telemetry/recorded", &["axum", "http", "metrics", "reqwest"]),
+    ("telemetry/traces", &["axum", "hyper", "metrics", "std::fs"]),
+    ("telemetry/traces/parent", &["reqwest", "tracing", "crate"]),
+    ("telemetry/traces/spans", &["reqwest", "crate"]),
+    ("admin", &["jsonwebtoken", "reqwest", "secrecy", "toml", "std::fs"]),
+    ("admin/status", &["axum", "http"]),
     ("listener", &["reqwest", "jsonwebtoken", "toml", "serde"]),
     ("service", &["axum", "reqwest", "jsonwebtoken", "toml", "secrecy", "config", "clap"]),
     ("settings", &["axum", "http", "hyper", "reqwest", "jsonwebtoken"]),
@@ -283,6 +327,171 @@ fn no_module_knows_what_of_the_world_it_must_not() {
             }
         }
     }
+}
+
+/// Which files of `src/` use which, by the paths that they name outside of their tests. A path is followed through
+/// re-exports to the file that defines its item; a re-export itself is a facade and no use.
+struct FileGraph {
+    /// The file of each module, by its path from the crate's root.
+    files: BTreeMap<Vec<String>, String>,
+    /// What each module re-exports: a name, and the path that it stands for.
+    exports: BTreeMap<(Vec<String>, String), Vec<String>>,
+    uses: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The paths of a file: those that it uses, and those that it re-exports.
+#[derive(Default)]
+struct FilePaths {
+    used: Paths,
+    exported: Vec<(String, String)>,
+}
+
+impl<'ast> Visit<'ast> for FilePaths {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let is_test = item.attrs.iter().any(|attribute| {
+            attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|it| it.is_ident("test"))
+        });
+        if !is_test {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        if matches!(item.vis, syn::Visibility::Inherited) {
+            self.used.visit_item_use(item);
+        } else {
+            self.export("", &item.tree);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.used.visit_path(path);
+        visit::visit_path(self, path);
+    }
+}
+
+impl FilePaths {
+    fn export(&mut self, prefix: &str, tree: &syn::UseTree) {
+        let join = |name: &syn::Ident| if prefix.is_empty() { name.to_string() } else { format!("{prefix}::{name}") };
+        match tree {
+            syn::UseTree::Path(path) => self.export(&join(&path.ident), &path.tree),
+            syn::UseTree::Name(name) => self.exported.push((name.ident.to_string(), join(&name.ident))),
+            syn::UseTree::Rename(rename) => self.exported.push((rename.rename.to_string(), join(&rename.ident))),
+            syn::UseTree::Glob(_) => panic!("{prefix}::* is re-exported, so its items cannot be followed"),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.export(prefix, tree)),
+        }
+    }
+}
+
+impl FileGraph {
+    fn new() -> Self {
+        Self::of(&sources())
+    }
+
+    fn of(sources: &BTreeMap<String, String>) -> Self {
+        let module = |file: &str| -> Vec<String> {
+            let path = file.trim_end_matches(".rs");
+            let path = path.trim_end_matches("/mod").trim_end_matches("lib");
+            path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        };
+        let files = sources.keys().filter(|file| *file != "main.rs").map(|file| (module(file), file.clone())).collect();
+        let mut graph = Self { files, exports: BTreeMap::new(), uses: BTreeMap::new() };
+        let mut used = Vec::new();
+        for (file, text) in sources {
+            let mut paths = FilePaths::default();
+            paths.visit_file(&syn::parse_file(text).unwrap());
+            let module = module(file);
+            for (name, path) in paths.exported {
+                if let Some(path) = graph.absolute(&path, &module) {
+                    graph.exports.insert((module.clone(), name), path);
+                }
+            }
+            used.extend(paths.used.0.into_iter().map(|path| (file, module.clone(), path)));
+        }
+        for (file, module, path) in used {
+            let path = graph.absolute(&path, &module);
+            if let Some(other) = path.and_then(|path| graph.defining_file(path)).filter(|other| other != file) {
+                graph.uses.entry(file.clone()).or_default().insert(other);
+            }
+        }
+        graph
+    }
+
+    /// A path of ours from the crate's root.
+    fn absolute(&self, path: &str, module: &[String]) -> Option<Vec<String>> {
+        let mut names: Vec<String> = path.split("::").map(str::to_owned).collect();
+        let ups = names.iter().take_while(|name| *name == "super").count();
+        let rest = names.split_off(ups);
+        match (ups, rest.first().map(String::as_str)) {
+            (0, Some("crate")) => Some(rest[1..].to_vec()),
+            (0, Some("self")) => Some([module, &rest[1..]].concat()),
+            (0, Some(first)) => {
+                let child = [module, &[first.to_owned()]].concat();
+                self.files.contains_key(&child).then(|| [module, &rest].concat())
+            }
+            _ => Some([&module[..module.len() - ups], &rest].concat()),
+        }
+    }
+
+    /// The file that defines what a path names; none for a module as such.
+    fn defining_file(&self, mut path: Vec<String>) -> Option<String> {
+        loop {
+            let depth = (0..=path.len()).rev().find(|depth| self.files.contains_key(&path[..*depth]))?;
+            let name = path.get(depth)?;
+            let Some(target) = self.exports.get(&(path[..depth].to_vec(), name.clone())) else {
+                return Some(self.files[&path[..depth]].clone());
+            };
+            path = [target, &path[depth + 1..]].concat();
+        }
+    }
+
+    /// Everything that a file uses, directly or not.
+    fn reachable(&self, file: &str) -> BTreeSet<String> {
+        let (mut found, mut open) = (BTreeSet::new(), vec![file.to_owned()]);
+        while let Some(file) = open.pop() {
+            for other in self.uses.get(&file).into_iter().flatten() {
+                if found.insert(other.clone()) {
+                    open.push(other.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// The files that use themselves through others.
+    fn in_cycles(&self) -> Vec<&str> {
+        self.uses.keys().filter(|file| self.reachable(file).contains(*file)).map(String::as_str).collect()
+    }
+}
+
+#[test]
+fn files_do_not_depend_on_each_other_in_cycles() {
+    let graph = FileGraph::new();
+    assert!(graph.uses.values().map(BTreeSet::len).sum::<usize>() > 300, "the uses are found");
+    let cycles: Vec<_> = graph
+        .in_cycles()
+        .into_iter()
+        .map(|file| {
+            let back = graph.uses[file].iter().filter(|other| graph.reachable(other).contains(file));
+            format!("{file} uses {}", back.cloned().collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    assert!(cycles.is_empty(), "{}", cycles.join("\n"));
+}
+
+#[test]
+fn cycles_are_found_through_reexports_and_inline_paths() {
+    let graph = |files: &[(&str, &str)]| {
+        FileGraph::of(&files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    };
+    let facade = ("a/mod.rs", "mod one; mod two; pub use one::One; pub use two::Two;");
+    let through_facade = [facade, ("a/one.rs", "use super::Two;"), ("a/two.rs", "fn two(_: crate::a::One) {}")];
+    assert_eq!(graph(&through_facade).in_cycles(), ["a/one.rs", "a/two.rs"]);
+    let one_way =
+        [facade, ("a/one.rs", "use super::Two;"), ("a/two.rs", "#[cfg(test)] mod tests { use crate::a::One; }")];
+    assert!(graph(&one_way).in_cycles().is_empty());
+    let parent = [("a/mod.rs", "mod one; use one::One; pub struct Two;"), ("a/one.rs", "use super::Two;")];
+    assert_eq!(graph(&parent).in_cycles(), ["a/mod.rs", "a/one.rs"]);
 }
 
 /// Where struct literals of one type stand.
@@ -411,15 +620,34 @@ fn the_upstream_body_comes_from_a_grant_alone() {
 }
 
 #[test]
-fn files_are_short_and_say_what_they_are() {
+fn files_open_with_a_sentence_and_hold_no_stubs() {
     for (file, text) in sources() {
-        assert!(text.starts_with("//! "), "{file} does not open with a sentence");
-        let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
-        assert!(lines <= 310, "{file} has {lines} lines before its tests");
+        assert!(text.starts_with("//! ") || text.starts_with("#![doc"), "{file} does not open with a sentence");
         for word in ["todo!(", "unimplemented!(", "#[allow("] {
             assert!(!text.contains(word), "{file} holds {word}");
         }
     }
+}
+
+/// The type that an `impl` block is for, and whether it is of a trait.
+fn inherent_impls(text: &str) -> Vec<String> {
+    let items = syn::parse_file(text).unwrap().items.into_iter();
+    let names = items.filter_map(|item| match item {
+        syn::Item::Impl(syn::ItemImpl { trait_: None, self_ty, .. }) => match *self_ty {
+            syn::Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+            _ => None,
+        },
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn only_the_kernel_implements_the_policy() {
+    let files: Vec<_> =
+        sources().into_iter().filter(|(_, text)| inherent_impls(text).iter().any(|name| name == "Policy")).collect();
+    assert!(!files.is_empty(), "the implementation is found");
+    assert!(files.iter().all(|(file, _)| module_of(file) == "policy"), "{files:?}");
 }
 
 /// The table of problems as the docs have it: the same words as on `/problems`.

@@ -145,7 +145,7 @@ fn requests(count: u64) -> u64 {
         let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
         tokio::spawn(async move { drop(sandbox.serve(upstream, std::future::pending()).await) });
         let keys = Keys::new(Algorithm::HS256);
-        let mut service = Service::start(&words, &space, &keys);
+        let service = Service::start(&words, &space, &keys, &[]);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("http://{}/chat-token", service.address);
         for token in keys.tokens(usize::try_from(count).unwrap()) {

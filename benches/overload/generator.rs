@@ -1,5 +1,5 @@
-//! Requests at a rate of their own, whether or not those before have been answered (an open loop), so that a service that falls behind
-//! shows it: each latency counts from when the request was due, not from when a connection was free for it.
+//! Clients: in a closed loop each sends its next request when it has the response to the last; in an open loop requests are due at
+//! random times whether or not those before them were served, and a latency counts from when its request was due.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -9,90 +9,100 @@ use std::time::{Duration, Instant};
 use rand::Rng as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex as Turn, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-/// How long the first requests are not counted for: the service and its controller find their pace.
-const WARM_UP: Duration = Duration::from_secs(3);
-/// How long the last ones are waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last responses are waited for.
+const LAST_RESPONSES_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How requests come.
+/// How requests arrive.
 #[derive(Clone, Copy)]
-pub(crate) enum Pace {
+pub(crate) enum Load {
     /// So many a second, at random times (Poisson), over at most so many connections.
-    Open(f64, usize),
-    /// Each of so many clients asks again as soon as it is answered.
-    Closed(usize),
+    Open { rate: f64, connections: usize },
+    /// One after another on each connection.
+    Closed { connections: usize },
 }
 
-/// One request that was counted.
-pub(crate) struct Answer {
-    /// Its status; 0 where there was no answer.
-    pub(crate) status: u16,
-    pub(crate) took: Duration,
-}
-
-/// What came of a run, without its first seconds.
+/// What came of a run, without its warm-up.
 pub(crate) struct Outcome {
-    pub(crate) answers: Vec<Answer>,
-    /// How long requests that are counted were due.
-    pub(crate) lasted: Duration,
+    /// Status (0: no response) and latency of each request.
+    responses: Vec<(u16, Duration)>,
+    lasted: Duration,
 }
 
 impl Outcome {
-    /// Answers a second with a status that `is` so.
-    pub(crate) fn rate(&self, is: impl Fn(u16) -> bool) -> f64 {
-        let count = self.answers.iter().filter(|answer| is(answer.status)).count();
-        u32::try_from(count).map_or(f64::NAN, f64::from) / self.lasted.as_secs_f64()
+    /// Responses a second with this status.
+    pub(crate) fn rate(&self, status: u16) -> f64 {
+        u32::try_from(self.count(|other| other == status)).map_or(f64::NAN, f64::from) / self.lasted.as_secs_f64()
+    }
+
+    pub(crate) fn count(&self, has: impl Fn(u16) -> bool) -> usize {
+        self.responses.iter().filter(|(status, _)| has(*status)).count()
     }
 
     /// The latency that so many of a hundred with this status did not exceed.
     pub(crate) fn percentile(&self, status: u16, percent: usize) -> Duration {
-        let mut all: Vec<_> =
-            self.answers.iter().filter(|answer| answer.status == status).map(|answer| answer.took).collect();
+        let mut all = self.latencies(status);
         all.sort_unstable();
         let last = all.len().saturating_sub(1);
         all.get((all.len() * percent / 100).min(last)).copied().unwrap_or_default()
     }
+
+    /// The share of the responses with this status that did not take longer.
+    pub(crate) fn share_within(&self, status: u16, bound: Duration) -> f64 {
+        let all = self.latencies(status);
+        let within = all.iter().filter(|latency| **latency <= bound).count();
+        let number = |count| u32::try_from(count).map_or(f64::NAN, f64::from);
+        number(within) / number(all.len())
+    }
+
+    fn latencies(&self, status: u16) -> Vec<Duration> {
+        self.responses.iter().filter(|response| response.0 == status).map(|response| response.1).collect()
+    }
 }
 
-/// Sends these requests in turn to `address` for the warm-up and then `seconds`.
-pub(crate) async fn run(address: SocketAddr, requests: Arc<Vec<Vec<u8>>>, pace: Pace, seconds: u64) -> Outcome {
+/// Sends these requests in turn to `address`.
+pub(crate) async fn run(
+    address: SocketAddr,
+    requests: Arc<Vec<Vec<u8>>>,
+    load: Load,
+    warm_up: Duration,
+    lasted: Duration,
+) -> Outcome {
     let start = Instant::now();
-    let lasted = Duration::from_secs(seconds);
-    let counted = start + WARM_UP;
+    let counted = start + warm_up;
     let until = counted + lasted;
-    let answers = Arc::new(Mutex::new(Vec::new()));
-    let (dues, clients) = match pace {
-        Pace::Open(rate, connections) => (Some(arrivals(start, until, rate)), connections),
-        Pace::Closed(clients) => (None, clients),
+    let responses = Arc::new(Mutex::new(Vec::new()));
+    let (arrivals, connections) = match load {
+        Load::Open { rate, connections } => (Some(arrivals(start, until, rate)), connections),
+        Load::Closed { connections } => (None, connections),
     };
-    let dues = dues.map(|dues| Arc::new(Turn::new(dues)));
-    let mut tasks = tokio::task::JoinSet::new();
-    for client in 0..clients {
-        let (answers, requests, dues) = (Arc::clone(&answers), Arc::clone(&requests), dues.clone());
-        tasks.spawn(async move {
+    let arrivals = arrivals.map(|arrivals| Arc::new(AsyncMutex::new(arrivals)));
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..connections {
+        let (responses, requests, arrivals) = (Arc::clone(&responses), Arc::clone(&requests), arrivals.clone());
+        clients.spawn(async move {
             let mut connection = Connection { address, stream: None };
             for request in requests.iter().cycle().skip(client * 7 % requests.len()) {
-                let due = match &dues {
-                    Some(dues) => dues.lock().await.recv().await,
+                let due = match &arrivals {
+                    Some(arrivals) => arrivals.lock().await.recv().await,
                     None => Some(Instant::now()).filter(|now| *now < until),
                 };
                 let Some(due) = due else { return };
-                let status = connection.ask(request).await.unwrap_or(0);
+                let status = connection.send(request).await.unwrap_or(0);
                 if due >= counted
-                    && let Ok(mut answers) = answers.lock()
+                    && let Ok(mut responses) = responses.lock()
                 {
-                    answers.push(Answer { status, took: due.elapsed() });
+                    responses.push((status, due.elapsed()));
                 }
             }
         });
     }
-    let all = async { while tasks.join_next().await.is_some() {} };
-    let left = until.duration_since(Instant::now()) + PATIENCE;
+    let all = async { while clients.join_next().await.is_some() {} };
+    let left = until.duration_since(Instant::now()) + LAST_RESPONSES_TIMEOUT;
     let _ = tokio::time::timeout(left, all).await;
-    let answers = answers.lock().map(|mut answers| std::mem::take(&mut *answers)).unwrap_or_default();
-    Outcome { answers, lasted }
+    let responses = responses.lock().map(|mut responses| std::mem::take(&mut *responses)).unwrap_or_default();
+    Outcome { responses, lasted }
 }
 
 /// The times at which requests are due, each as it comes; from a thread, whose sleep is finer than the runtime's millisecond.
@@ -120,7 +130,7 @@ struct Connection {
 
 impl Connection {
     /// One request as bytes; gives its answer's status.
-    async fn ask(&mut self, request: &[u8]) -> Result<u16> {
+    async fn send(&mut self, request: &[u8]) -> Result<u16> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => TcpStream::connect(self.address).await?,

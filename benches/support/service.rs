@@ -68,7 +68,8 @@ pub(crate) struct Service {
 
 impl Service {
     /// Runs it `under` a program with its arguments; `space` is SignalWire's address.
-    pub(crate) fn start(under: &[&str], space: &str, keys: &Keys) -> Self {
+    /// `settings`: more variables.
+    pub(crate) fn start(under: &[&str], space: &str, keys: &Keys, settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("policy.toml"), POLICY).unwrap();
         std::fs::write(directory.path().join(PUBLIC_KEY), &keys.file).unwrap();
@@ -94,6 +95,7 @@ impl Service {
                 ("USHER__LIMITS__PER_MEMBER", limit),
                 ("USHER__LIMITS__PER_ADDRESS", limit),
             ])
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -109,7 +111,7 @@ impl Service {
     }
 
     /// Ends it as an operator would, and waits until it is over.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(mut self) {
         let asked = Command::new("kill").arg(self.process.id().to_string()).status();
         assert!(asked.is_ok_and(|status| status.success()), "it still runs");
         let ended = self.process.wait().unwrap();

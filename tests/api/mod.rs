@@ -4,6 +4,7 @@
 
 mod audit;
 mod audit_text;
+mod background;
 mod channels;
 mod connections;
 mod cookies;

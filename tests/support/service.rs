@@ -14,7 +14,7 @@ use usher::api::{AllowedOrigin, ApiSettings, CookieSettings, Guard, TrustedProxi
 use usher::limits::{LimitsSettings, RateSettings};
 use usher::listener::{ConnectionSettings, Tls};
 use usher::sandbox::Sandbox;
-use usher::service::{PolicySource, ServiceSettings};
+use usher::service::{Lifetime, PolicySource, ServiceSettings};
 use usher::session::{IssuerSettings, KeySettings};
 use usher::signalwire::SignalWireSettings;
 
@@ -60,6 +60,7 @@ pub(crate) struct Setup {
     pub(crate) cookie: Option<CookieSettings>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) guard: Option<Guard>,
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Default for Setup {
@@ -82,6 +83,7 @@ impl Default for Setup {
             cookie: None,
             tls: None,
             guard: None,
+            lifetime: Lifetime::default(),
         }
     }
 }
@@ -201,8 +203,12 @@ pub(crate) fn build(setup: Setup, space: &str) -> usher::service::Service {
         origins: setup.origins.iter().map(|origin| AllowedOrigin::parse(origin).unwrap()).collect(),
         cookie: setup.cookie,
     };
-    let settings =
-        ServiceSettings { limits: setup.limits, api, ..ServiceSettings::new(policy, setup.issuers, signalwire) };
+    let settings = ServiceSettings {
+        limits: setup.limits,
+        api,
+        lifetime: setup.lifetime,
+        ..ServiceSettings::new(policy, setup.issuers, signalwire)
+    };
     let mut service = usher::service::Service::build(settings).unwrap_or_else(|error| panic!("{error}"));
     service.guard_with(setup.guard, None);
     service
