@@ -14,7 +14,7 @@
 //! or unresolved ever means "everything". No credential, session or token is ever shown.
 //!
 //! Around that walk: [`listener`] has the connections, [`files`] reads files, [`schema`] reads what people write (the policy, the settings),
-//! [`cases`] holds a policy to its own tests, [`explain`] says why a decision is so, [`settings`] fills every module's settings, [`service`] runs it all and stops it in good order, [`sandbox`] stands in for
+//! [`analysis`] answers what people ask of a policy, [`settings`] fills every module's settings, [`service`] runs it all and stops it in good order, [`sandbox`] stands in for
 //! SignalWire, [`dev`] puts all of it into one process, [`cli`] is the command line.
 
 pub mod chat;
@@ -24,8 +24,7 @@ pub mod limits;
 pub mod signalwire;
 pub mod api;
 pub mod ops;
-pub mod cases;
-pub mod explain;
+pub mod analysis;
 pub mod listener;
 pub mod files;
 pub mod schema;

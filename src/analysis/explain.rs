@@ -1,14 +1,33 @@
-//! A decision and why it is so, as `usher explain` and the page of `usher dev` tell it, in the service's own order. Must not
-//! mint, nor know where claims and requests come from.
+//! A decision and why it is so, in the service's own order, as `usher explain` and the page of `usher dev` show it. It never
+//! mints.
 
-mod json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use serde_json::{Value, json};
+
+use super::reason::reason;
+use super::recorded::Recorded;
 use crate::api::Problem;
-use crate::chat::{Ask, Draft, Facts, Fault, Timestamp};
-use crate::ops::Recorded;
-use crate::policy::{Account, Overview, Policy, Rehearsal};
+use crate::chat::{Ask, ClaimedRoles, Draft, Facts, Fault, Timestamp};
+use crate::ops::clock;
+use crate::policy::{Account, Denial, Overview, Policy, Right, RuleRef, TtlAccount, Verdict};
 
-pub use json::document;
+/// How far a request came.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rehearsal {
+    /// Not even looked at: no member, a blocked one, or a guest where none are let in.
+    Refused(Denial),
+    /// Something is wrong with it.
+    Faulty(Vec<Fault>),
+    /// Decided, one way or the other.
+    Decided {
+        /// What was asked.
+        ask: Ask,
+        /// What came of it, and why.
+        account: Box<Account>,
+    },
+}
 
 /// Who asks for what, and when.
 #[derive(Debug)]
@@ -33,7 +52,7 @@ pub enum Asked {
 }
 
 /// What was asked, and what came of it.
-type Decided = (Ask, Box<Account>);
+pub(super) type Decided = (Ask, Box<Account>);
 
 /// A question and its answer.
 #[derive(Debug)]
@@ -90,7 +109,7 @@ fn answer(question: &Question, policy: &Policy, narrow: bool) -> (Option<Decided
             Rehearsal::Decided { ask: ask.clone(), account }
         }
         Asked::Body(body) => match Draft::read(body) {
-            Ok(draft) => policy.rehearse(&question.facts, draft, narrow, question.now),
+            Ok(draft) => rehearse(policy, &question.facts, draft, narrow, question.now),
             // Whoever is refused is refused before the body is looked at.
             Err(why) => {
                 let problem = policy.member(&question.facts).map_or_else(Problem::from, |_| Problem::from(why));
@@ -98,12 +117,164 @@ fn answer(question: &Question, policy: &Policy, narrow: bool) -> (Option<Decided
             }
         },
     };
-    match rehearsal {
-        Rehearsal::Refused(denial) => (None, Some(Problem::from(denial))),
-        Rehearsal::Faulty(faults) => (None, Some(Problem::from(faults))),
-        Rehearsal::Decided { ask, account } => {
-            let problem = account.outcome.clone().err().map(Problem::from);
-            (Some((ask, account)), problem)
+    rehearsal.outcome()
+}
+
+/// What would become of this request, in the service's own order, for facts that anybody may write down. `narrow`: whether
+/// the operator lets clients ask for that mode.
+#[must_use]
+pub fn rehearse(policy: &Policy, facts: &Facts, draft: Draft, narrow: bool, now: Timestamp) -> Rehearsal {
+    let member = match policy.member(facts) {
+        Ok(member) => member,
+        Err(denial) => return Rehearsal::Refused(denial),
+    };
+    match draft.accept(&policy.conditions(facts, &member, narrow)) {
+        Ok(ask) => {
+            let account = Box::new(policy.evaluate(facts, &ask, now));
+            Rehearsal::Decided { ask, account }
+        }
+        Err(faults) => Rehearsal::Faulty(faults),
+    }
+}
+
+impl Rehearsal {
+    /// What was asked and decided, and why nothing is granted, if nothing is.
+    pub(super) fn outcome(self) -> (Option<Decided>, Option<Problem>) {
+        match self {
+            Self::Refused(denial) => (None, Some(Problem::from(denial))),
+            Self::Faulty(faults) => (None, Some(Problem::from(faults))),
+            Self::Decided { ask, account } => {
+                let problem = account.outcome.clone().err().map(Problem::from);
+                (Some((ask, account)), problem)
+            }
         }
     }
+}
+
+/// How a session came by its roles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleMapping {
+    /// Each name that it claims, and the roles that this stands for; none: it counts for nothing.
+    pub claimed: Vec<(String, Vec<Arc<str>>)>,
+    /// The role that it has instead, for claiming none that is known, or for being a guest.
+    pub instead: Option<Arc<str>>,
+    /// Roles that come along with those.
+    pub included: Vec<Arc<str>>,
+}
+
+/// How a session comes by its roles.
+#[must_use]
+pub fn role_mapping(policy: &Policy, facts: &Facts) -> RoleMapping {
+    let policy = policy.definition();
+    let mut direct = BTreeSet::new();
+    let mut claimed = Vec::new();
+    if let (Some(alias), ClaimedRoles::Names(names)) = (facts.issuer(), &facts.roles) {
+        for name in names {
+            let known = policy.known(name, alias);
+            direct.extend(&known);
+            claimed.push((name.clone(), policy.names_of(&known.into_iter().collect())));
+        }
+    }
+    let instead = if direct.is_empty() { policy.role_instead(facts) } else { None };
+    direct.extend(instead);
+    let (all, _) = policy.roles_of(facts);
+    RoleMapping {
+        claimed,
+        instead: instead.and_then(|role| policy.role(role)).map(|role| role.name.clone()),
+        included: policy.names_of(&(&all - &direct)),
+    }
+}
+
+/// An explanation as JSON, for programs; `file` is how the policy is called there.
+#[must_use]
+pub fn document(explained: &Explained, policy: &Policy, file: &str) -> Value {
+    let facts = &explained.question.facts;
+    let mapping = role_mapping(policy, facts);
+    let definition = policy.definition();
+    let roles = definition.names_of(&definition.roles_of(facts).0);
+    let account = explained.account();
+    let terms = account.and_then(|account| account.outcome.as_ref().ok());
+    let rights = account.map(|account| &*account.rights).unwrap_or_default();
+    let refused = account.map(Account::refused).unwrap_or_default();
+    let claimed = mapping.claimed.iter().map(|(name, roles)| json!({"name": name, "roles": roles}));
+    json!({
+        "decision": explained.decision(),
+        "problem": explained.problem.as_ref().map(|problem| problem.code().as_str()),
+        "reason": explained.problem.as_ref().and_then(Problem::cause),
+        "errors": explained.faults(),
+        "policy": {"file": file, "sha256": policy.sha256()},
+        "recorded": explained.question.recorded.as_ref().map(recorded_of),
+        "decided_for": clock::rfc3339_millis(explained.question.now),
+        "roles": roles,
+        "roles_claimed": claimed.collect::<Vec<_>>(),
+        "role_instead": mapping.instead,
+        "roles_included": mapping.included,
+        "rights": rights.iter().map(|right| right_of(right, explained, policy)).collect::<Vec<_>>(),
+        "patterns": patterns_of(explained),
+        "denied": refused.iter().map(|row| json!({
+            "channel": row.channel,
+            "permissions": row.rights.permissions().collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "member_id": policy.member_id(facts).ok(),
+        "state": terms.map(|terms| &terms.state),
+        "ttl": account.and_then(|account| account.ttl).map(ttl_of),
+        "upstream": terms,
+    })
+}
+
+/// What came of it then, which by another policy may be something else.
+fn recorded_of(recorded: &Recorded) -> Value {
+    json!({
+        "outcome": recorded.outcome,
+        "code": recorded.code,
+        "granted": recorded.granted,
+        "ttl": recorded.ttl,
+        "policy_sha256": recorded.policy_sha256,
+    })
+}
+
+fn right_of(right: &Right, explained: &Explained, policy: &Policy) -> Value {
+    let reason = reason(policy, &explained.question.facts, right);
+    let (effect, by): (_, Option<&RuleRef>) = match &right.verdict {
+        Verdict::Allowed { by, .. } => ("allow", Some(by)),
+        Verdict::Denied { by } => ("deny", Some(by)),
+        // What no rule allows is denied too.
+        Verdict::NoRule => ("deny", None),
+    };
+    let nearest = reason.nearest.map(|(rule, why)| {
+        json!({
+            "role": rule.role, "pattern": rule.pattern, "line": rule.line, "why": why,
+        })
+    });
+    json!({
+        "channel": right.channel,
+        "permission": right.permission,
+        "effect": effect,
+        "role": by.map(|rule| &rule.role),
+        "pattern": by.map(|rule| &rule.pattern),
+        "line": by.map(|rule| rule.line),
+        "notes": reason.notes,
+        "nearest": nearest,
+        "elsewhere": reason.elsewhere,
+    })
+}
+
+fn patterns_of(explained: &Explained) -> Value {
+    let patterns = explained.overview.iter().flat_map(|overview| &overview.patterns);
+    patterns.map(|row| json!({"pattern": row.pattern, "read": row.rights.read, "write": row.rights.write})).collect()
+}
+
+/// In minutes.
+fn ttl_of(ttl: TtlAccount) -> Value {
+    json!({
+        "request": ttl.request,
+        "default": ttl.default,
+        "rights": ttl.rights,
+        "max": ttl.max,
+        "guest": ttl.guest,
+        "policy": ttl.policy,
+        "session": ttl.session,
+        "result": ttl.result,
+        "limited_by": ttl.limited_by,
+    })
 }

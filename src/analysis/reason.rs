@@ -1,15 +1,13 @@
-//! Why a rule matched a name or did not, in words for the policy's writer. Must not decide anything.
+//! Why a rule matched a name or did not, in words for the policy's writer.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::account::{Right, RuleRef, Verdict};
-use super::pattern::{Pattern, Segment};
-use super::value::{MAX_VALUES, Placeholder};
-use super::view::{View, reference};
-use super::{Policy, Rule};
 use crate::chat::{Facts, Permission};
+use crate::policy::{
+    Definition, MAX_VALUES, Pattern, Placeholder, Policy, Right, Rule, RuleRef, Segment, Verdict, View,
+};
 use crate::schema::quoted;
 
 /// How many filled-in names are shown.
@@ -26,97 +24,105 @@ pub struct Reason {
     pub elsewhere: Vec<RuleRef>,
 }
 
-impl Policy {
-    /// Why this became of a right.
-    #[must_use]
-    pub fn reason(&self, facts: &Facts, right: &Right) -> Reason {
-        let (roles, _) = self.roles_of(facts);
-        let view = View::new(self, facts, &roles);
-        let name = view.split(right.channel.as_str());
-        match &right.verdict {
-            Verdict::Allowed { by, .. } | Verdict::Denied { by } => {
-                let is_deny = matches!(right.verdict, Verdict::Denied { .. });
-                let rule = self.rule(by, is_deny);
-                let notes = rule.map(|rule| self.notes(&rule.pattern, &name, &view, facts)).unwrap_or_default();
-                Reason { notes, ..Reason::default() }
-            }
-            Verdict::NoRule => Reason {
-                notes: Vec::new(),
-                nearest: self.nearest(&name, right.permission, &view, facts),
-                elsewhere: self.elsewhere(&name, right.permission, facts, &roles),
-            },
+/// Why this became of a right.
+#[must_use]
+pub fn reason(policy: &Policy, facts: &Facts, right: &Right) -> Reason {
+    let policy = policy.definition();
+    let (roles, _) = policy.roles_of(facts);
+    let reasoner = Reasoner { policy, facts, view: policy.view(facts, &roles) };
+    let name = reasoner.view.split(right.channel.as_str());
+    match &right.verdict {
+        Verdict::Allowed { by, .. } | Verdict::Denied { by } => {
+            let is_deny = matches!(right.verdict, Verdict::Denied { .. });
+            let rule = reasoner.rule(by, is_deny);
+            let notes = rule.map(|rule| reasoner.notes(&rule.pattern, &name)).unwrap_or_default();
+            Reason { notes, ..Reason::default() }
+        }
+        Verdict::NoRule => Reason {
+            notes: Vec::new(),
+            nearest: reasoner.nearest(&name, right.permission),
+            elsewhere: reasoner.elsewhere(&name, right.permission, &roles),
+        },
+    }
+}
+
+/// The same in one line of words; `file` is how the policy is called there.
+#[must_use]
+pub fn in_words(policy: &Policy, facts: &Facts, right: &Right, file: &str) -> String {
+    let reason = reason(policy, facts, right);
+    let notes = reason.notes.iter().fold(String::new(), |all, note| all + ", " + note);
+    match &right.verdict {
+        Verdict::Allowed { by, .. } => format!("allowed by {}{notes}", by.within(file)),
+        Verdict::Denied { by } => format!("denied by {}{notes}", by.within(file)),
+        Verdict::NoRule => {
+            let near = reason.nearest.map(|(rule, why)| format!("; nearest is {}: {why}", rule.within(file)));
+            let others = reason.elsewhere.first().map(|rule| format!("; another role has it: {}", rule.within(file)));
+            format!("no rule allows it{}{}", near.unwrap_or_default(), others.unwrap_or_default())
         }
     }
+}
 
-    /// The same in one line of words; `file` is how the policy is called there.
-    #[must_use]
-    pub fn in_words(&self, facts: &Facts, right: &Right, file: &str) -> String {
-        let reason = self.reason(facts, right);
-        let notes = reason.notes.iter().fold(String::new(), |all, note| all + ", " + note);
-        match &right.verdict {
-            Verdict::Allowed { by, .. } => format!("allowed by {}{notes}", by.within(file)),
-            Verdict::Denied { by } => format!("denied by {}{notes}", by.within(file)),
-            Verdict::NoRule => {
-                let near = reason.nearest.map(|(rule, why)| format!("; nearest is {}: {why}", rule.within(file)));
-                let others =
-                    reason.elsewhere.first().map(|rule| format!("; another role has it: {}", rule.within(file)));
-                format!("no rule allows it{}{}", near.unwrap_or_default(), others.unwrap_or_default())
-            }
-        }
+/// Why a session has nothing by name, as far as its roles and claims tell.
+#[must_use]
+pub fn why_nothing(policy: &Policy, facts: &Facts, file: &str) -> Vec<String> {
+    let policy = policy.definition();
+    let (roles, ignored) = policy.roles_of(facts);
+    let mut why = Vec::new();
+    let names = policy.names_of(&roles);
+    if names.is_empty() {
+        why.push("the session has no role".to_owned());
+    } else {
+        why.push(format!("the session has the roles {}", names.join(", ")));
     }
-
-    /// Why a session has nothing by name, as far as its roles and claims tell.
-    #[must_use]
-    pub fn why_nothing(&self, facts: &Facts, file: &str) -> Vec<String> {
-        let (roles, ignored) = self.roles_of(facts);
-        let mut why = Vec::new();
-        let names = self.names_of(&roles);
-        if names.is_empty() {
-            why.push("the session has no role".to_owned());
-        } else {
-            why.push(format!("the session has the roles {}", names.join(", ")));
-        }
-        if !ignored.is_empty() {
-            let names: Vec<String> = ignored.iter().take(MOST_SHOWN).map(|name| quoted(name)).collect();
-            let more = if ignored.len() > MOST_SHOWN { ", …" } else { "" };
-            why.push(format!("it claims {}{more}, which counts for nothing", names.join(", ")));
-        }
-        let view = View::new(self, facts, &roles);
-        let lacking = view.allows().filter_map(|(role, rule)| {
-            let placeholders = rule.pattern.placeholders().filter(|index| view.values(*index).fitting.is_empty());
-            let mut placeholders = placeholders.filter_map(|index| self.placeholders.get(index));
-            let placeholder = placeholders.next()?;
-            let lack = lack(placeholder, facts, self.separator)?;
-            Some(format!("{} cannot be filled in: {placeholder}: {lack}", reference(role, rule).within(file)))
-        });
-        why.extend(lacking.take(MOST_SHOWN));
-        let wildcards = view.allows().filter(|(_, rule)| !rule.pattern.is_concrete());
-        let wildcards = wildcards.map(|(role, rule)| {
-            format!(
-                "{} is granted to who asks by name alone: a wildcard is never listed",
-                reference(role, rule).within(file)
-            )
-        });
-        why.extend(wildcards.take(MOST_SHOWN));
-        why
+    if !ignored.is_empty() {
+        let names: Vec<String> = ignored.iter().take(MOST_SHOWN).map(|name| quoted(name)).collect();
+        let more = if ignored.len() > MOST_SHOWN { ", …" } else { "" };
+        why.push(format!("it claims {}{more}, which counts for nothing", names.join(", ")));
     }
+    let view = policy.view(facts, &roles);
+    let lacking = view.allows().filter_map(|(role, rule)| {
+        let placeholders = rule.pattern.placeholders().filter(|index| view.values(*index).fitting.is_empty());
+        let mut placeholders = placeholders.filter_map(|index| policy.placeholders.get(index));
+        let placeholder = placeholders.next()?;
+        let lack = lack(placeholder, facts, policy.separator)?;
+        Some(format!("{} cannot be filled in: {placeholder}: {lack}", role.reference(rule).within(file)))
+    });
+    why.extend(lacking.take(MOST_SHOWN));
+    let wildcards = view.allows().filter(|(_, rule)| !rule.pattern.is_concrete());
+    let wildcards = wildcards.map(|(role, rule)| {
+        format!(
+            "{} is granted to who asks by name alone: a wildcard is never listed",
+            role.reference(rule).within(file)
+        )
+    });
+    why.extend(wildcards.take(MOST_SHOWN));
+    why
+}
 
+/// A session before a policy.
+struct Reasoner<'a> {
+    policy: &'a Definition,
+    facts: &'a Facts,
+    view: View<'a>,
+}
+
+impl Reasoner<'_> {
     fn rule(&self, by: &RuleRef, is_deny: bool) -> Option<&Rule> {
-        let role = self.roles.iter().find(|role| role.name == by.role)?;
+        let role = self.policy.roles.iter().find(|role| role.name == by.role)?;
         let rules = if is_deny { &role.deny } else { &role.allow };
         rules.iter().find(|rule| rule.line == by.line && rule.pattern.text == by.pattern)
     }
 
     /// What each placeholder of a rule that matched stands for in this name.
-    fn notes(&self, pattern: &Pattern, name: &[&str], view: &View<'_>, facts: &Facts) -> Vec<String> {
+    fn notes(&self, pattern: &Pattern, name: &[&str]) -> Vec<String> {
         let parts = pattern.segments.iter().zip(name);
         let filled = parts.filter_map(|(segment, part)| match segment {
             Segment::Placeholder(index) => {
-                let placeholder = self.placeholders.get(*index)?;
-                Some(if view.values(*index).has(part) {
+                let placeholder = self.policy.placeholders.get(*index)?;
+                Some(if self.view.values(*index).has(part) {
                     format!("{placeholder} is {}", quoted(part))
                 } else {
-                    let why = lack(placeholder, facts, self.separator).unwrap_or_default();
+                    let why = lack(placeholder, self.facts, self.policy.separator).unwrap_or_default();
                     format!("{placeholder} matches anything here: {why}")
                 })
             }
@@ -125,15 +131,9 @@ impl Policy {
         filled.collect()
     }
 
-    fn nearest(
-        &self,
-        name: &[&str],
-        permission: Permission,
-        view: &View<'_>,
-        facts: &Facts,
-    ) -> Option<(RuleRef, String)> {
-        let rated = view.allows().filter_map(|(role, rule)| {
-            let fits = |index: usize, part: &str| view.values(index).has(part);
+    fn nearest(&self, name: &[&str], permission: Permission) -> Option<(RuleRef, String)> {
+        let rated = self.view.allows().filter_map(|(role, rule)| {
+            let fits = |index: usize, part: &str| self.view.values(index).has(part);
             let matched = matched(&rule.pattern, name, &fits);
             let whole = matched == Matched::Wholly;
             let rate = match matched {
@@ -142,31 +142,31 @@ impl Policy {
             };
             // What would not even give the right is no way to it.
             let is_near = rate > 0 && (whole || rule.rights.has(permission));
-            is_near.then(|| (rate, reference(role, rule), rule, matched))
+            is_near.then(|| (rate, role.reference(rule), rule, matched))
         });
         let (_, by, rule, matched) = rated.max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.cmp(&a.1)))?;
         let why = match matched {
             Matched::Wholly => {
-                let granted: Vec<&str> = rule.rights.permissions().map(Permission::as_str).collect();
-                format!("it grants {} alone", granted.join(" and "))
+                format!("it grants {} alone", rule.rights)
             }
-            Matched::UpTo(segments) => self.miss(&rule.pattern, segments, name, view, facts),
+            Matched::UpTo(segments) => self.miss(&rule.pattern, segments, name),
         };
         Some((by, why))
     }
 
     /// Why a pattern does not match from its segment `at` on.
-    fn miss(&self, pattern: &Pattern, at: usize, name: &[&str], view: &View<'_>, facts: &Facts) -> String {
+    fn miss(&self, pattern: &Pattern, at: usize, name: &[&str]) -> String {
         let lengths = || format!("it has {} segments, and the name has {}", pattern.segments.len(), name.len());
         match (pattern.segments.get(at), name.get(at)) {
             (Some(Segment::Placeholder(index)), Some(part)) if !part.is_empty() => {
-                let filled = view.fill(pattern, MOST_SHOWN + 1);
+                let filled = self.view.fill(pattern, MOST_SHOWN + 1);
                 let shown: Vec<_> = filled.iter().take(MOST_SHOWN).map(|name| quoted(name)).collect();
                 let more = if filled.len() > MOST_SHOWN { ", …" } else { "" };
                 if shown.is_empty() {
-                    let empty = pattern.placeholders().find(|index| view.values(*index).fitting.is_empty());
-                    let placeholder = self.placeholders.get(empty.unwrap_or(*index));
-                    let told = placeholder.and_then(|it| lack(it, facts, self.separator).map(|why| (it, why)));
+                    let empty = pattern.placeholders().find(|index| self.view.values(*index).fitting.is_empty());
+                    let placeholder = self.policy.placeholders.get(empty.unwrap_or(*index));
+                    let told =
+                        placeholder.and_then(|it| lack(it, self.facts, self.policy.separator).map(|why| (it, why)));
                     return told.map_or_else(lengths, |(it, why)| format!("{it} cannot be filled in: {why}"));
                 }
                 format!("filled in it is {}{more}", shown.join(" or "))
@@ -179,11 +179,13 @@ impl Policy {
         }
     }
 
-    fn elsewhere(&self, name: &[&str], permission: Permission, facts: &Facts, roles: &BTreeSet<usize>) -> Vec<RuleRef> {
-        let others: BTreeSet<usize> = (0..self.roles.len()).filter(|role| !roles.contains(role)).collect();
-        let mut found: Vec<RuleRef> = View::new(self, facts, &others)
+    fn elsewhere(&self, name: &[&str], permission: Permission, roles: &BTreeSet<usize>) -> Vec<RuleRef> {
+        let others: BTreeSet<usize> = (0..self.policy.roles.len()).filter(|role| !roles.contains(role)).collect();
+        let mut found: Vec<RuleRef> = self
+            .policy
+            .view(self.facts, &others)
             .allowing(name, permission)
-            .map(|(role, rule)| reference(role, rule))
+            .map(|(role, rule)| role.reference(rule))
             .collect();
         found.sort();
         found

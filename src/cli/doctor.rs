@@ -7,12 +7,12 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::serve::open_keys;
+use super::world::check_policy;
 use super::{Failure, block_on, input, print};
 use crate::chat::{Timestamp, causes};
 use crate::limits::{Store, StoreFault};
 use crate::ops::clock;
 use crate::policy::Policy;
-use crate::service::PolicyFile;
 use crate::session::{Check, IssuerSettings, Refusal, UnverifiedToken, Verifier, look_for_keys, unverified};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{Client, MintFault};
@@ -56,7 +56,7 @@ fn note(what: &str, came: impl std::fmt::Display) {
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let settings = Settings::load(&options.config, environment).map_err(Failure::wrong)?;
     let verifier = open_keys(&settings).map_err(Failure::Wrong)?;
-    let (policy, lints) = PolicyFile::check(&settings.policy.file, &verifier.aliases());
+    let (policy, lints) = check_policy(&settings.policy.file, &verifier.aliases());
     let policy = policy.map_err(Failure::wrong)?;
     let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(causes(&fault)))?;
     let session = options.session.as_deref().map(input::session).transpose()?;

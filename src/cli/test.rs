@@ -7,9 +7,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, input, print};
-use crate::cases::{Case, Cases};
+use crate::analysis::{Case, Cases, Coverage};
 use crate::ops::log;
-use crate::policy::Coverage;
 use crate::settings::Environment;
 
 #[derive(Args)]

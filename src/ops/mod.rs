@@ -7,7 +7,6 @@
 //! lines.rs     such an event as one line
 //! writer.rs    the thread that writes it
 //! audit.rs     one event for every decision
-//! recorded.rs  such events as they are read again
 //! metrics.rs   what is counted and measured
 //! traces/      what of a request is recorded for a collector, and the way there
 //! status.rs    ready or not, which policy: what the service tells and the listeners ask
@@ -20,14 +19,12 @@ mod lines;
 mod listener;
 pub mod log;
 mod metrics;
-mod recorded;
 mod status;
 pub mod traces;
 mod writer;
 
 pub use listener::router;
 pub use metrics::{Metrics, Series};
-pub use recorded::Recorded;
 pub use status::{
     InFlight, IssuerKeys, LimitsLoad, PolicyStatus, Readiness, SheddingLoad, Source, Sources, Status, UpstreamLoad,
 };

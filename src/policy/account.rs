@@ -1,5 +1,4 @@
-//! Why: what the evaluator found, right by right, and what came out. Plain; no account is a permission. Must not know how
-//! it is shown.
+//! Why: what the evaluator found, right by right, and what came out. Plain; no account is a permission.
 
 use std::sync::Arc;
 

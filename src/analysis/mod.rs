@@ -1,0 +1,31 @@
+//! What people ask of a policy, and no request does: whether it says what is meant, what a change of it grants and takes,
+//! why a decision is so, and whether it passes its own tests.
+//!
+//! ```text
+//! warnings.rs    what a policy file says that is allowed and probably not meant
+//! changes.rs     what two policies say differently
+//! widening.rs    what one lets somebody have that another does not
+//! reason.rs      why a rule matched or did not, in words
+//! recorded.rs    audit events as they are read again
+//! explain.rs     a decision and why it is so, as the service would make it
+//! coverage.rs    what of a policy some decisions have used
+//! policy_tests/  a policy's own tests
+//! ```
+
+mod changes;
+mod coverage;
+mod explain;
+mod policy_tests;
+mod reason;
+mod recorded;
+mod warnings;
+mod widening;
+
+pub use changes::{Change, changes_since};
+pub use coverage::{Coverage, Part};
+pub use explain::{Asked, Explained, Question, Rehearsal, RoleMapping, document, rehearse, role_mapping};
+pub use policy_tests::{Case, Cases, Ran, TEST_FILE_KEYS};
+pub use reason::{Reason, in_words, reason, why_nothing};
+pub use recorded::{Recorded, claims_from, claims_needed, is_recorded};
+pub use warnings::warnings;
+pub use widening::{Gain, gains_over};
