@@ -24,11 +24,12 @@ const ARROWS: &[(&str, &[Known])] = &[
     ("listener", &[]),
     ("ops", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
     (
-        "cases",
+        "analysis",
         &[
             ("api", &["Code", "Problem"]),
             ("chat", &[]),
-            ("policy", &["Account", "Coverage", "LimitedBy", "Policy", "Rehearsal", "Right"]),
+            ("ops", &["clock"]),
+            ("policy", &[]),
             ("schema", &[]),
             ("session", &["Vouching", "unverified_facts"]),
         ],
@@ -69,28 +70,19 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("files", &[]),
             ("listener", &[]),
             ("ops", &[]),
-            ("policy", &["Policy"]),
-            ("schema", &["Faults", "Lints"]),
+            ("policy", &["Compilation", "Policy"]),
+            ("schema", &["Faults"]),
             ("session", &["KeyStatus", "Verifier"]),
             ("limits", &["Limits"]),
             ("signalwire", &["CircuitState", "Client", "Load"]),
         ],
     ),
     (
-        "explain",
-        &[
-            ("api", &["Problem"]),
-            ("chat", &[]),
-            ("ops", &["Recorded", "clock"]),
-            ("policy", &["Account", "Overview", "Policy", "Rehearsal", "Right", "RuleRef", "TtlAccount", "Verdict"]),
-        ],
-    ),
-    (
         "dev",
         &[
+            ("analysis", &[]),
             ("api", &[]),
             ("chat", &[]),
-            ("explain", &[]),
             ("limits", &[]),
             ("listener", &[]),
             ("ops", &[]),
@@ -105,11 +97,10 @@ const ARROWS: &[(&str, &[Known])] = &[
     (
         "cli",
         &[
+            ("analysis", &[]),
             ("api", &[]),
-            ("cases", &[]),
             ("chat", &[]),
             ("dev", &[]),
-            ("explain", &[]),
             ("files", &[]),
             ("limits", &[]),
             ("listener", &[]),
@@ -150,10 +141,22 @@ const FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "cases",
-        &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time", "crate::ops"],
+        "analysis",
+        &[
+            "axum",
+            "reqwest",
+            "jsonwebtoken",
+            "tokio",
+            "http",
+            "toml",
+            "std::fs",
+            "std::net",
+            "std::time",
+            "crate::policy::Grant",
+            "crate::policy::Decision",
+        ],
     ),
-    ("explain", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time"]),
+    ("analysis/policy_tests", &["crate::ops"]),
     ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
     ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config", "reqwest"]),
     ("signalwire/answer", &["hyper", "hyper_util", "rustls", "tokio"]),
@@ -167,7 +170,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("ops/log", &["axum", "http", "metrics", "reqwest"]),
     ("ops/writer", &["axum", "http", "metrics", "reqwest", "serde_json"]),
     ("ops/metrics", &["axum", "http", "reqwest", "tracing"]),
-    ("ops/recorded", &["axum", "http", "metrics", "reqwest"]),
     ("ops/status", &["axum", "http", "reqwest", "std::fs"]),
     ("ops/traces", &["axum", "hyper", "metrics", "std::fs"]),
     ("ops/traces/parent", &["reqwest", "tracing", "crate"]),
@@ -326,6 +328,19 @@ fn each_witness_is_made_in_one_place() {
     assert_eq!(files_that_construct("Admitted"), [("limits/admit.rs".to_owned(), 1)]);
     // One by verification, one for a guest, which holds nothing.
     assert_eq!(files_that_construct("Session"), [("session/verifier.rs".to_owned(), 2)]);
+}
+
+#[test]
+fn only_the_kernel_has_methods_of_a_policy() {
+    let has_methods = |text: &str| {
+        syn::parse_file(text).unwrap().items.iter().any(|item| match item {
+            syn::Item::Impl(item) => matches!(&*item.self_ty, syn::Type::Path(path)
+                if path.path.segments.last().is_some_and(|segment| segment.ident == "Policy")),
+            _ => false,
+        })
+    };
+    let files: Vec<_> = sources().into_iter().filter(|(_, text)| has_methods(text)).map(|(file, _)| file).collect();
+    assert_eq!(files, ["compile.rs", "decide.rs", "definition.rs", "overview.rs"].map(|file| format!("policy/{file}")));
 }
 
 #[test]

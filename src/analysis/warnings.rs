@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::chat::{Permission, Rights};
+use crate::chat::{Permission, Rights, Ttl};
 use crate::policy::{Compilation, Definition, Life, Pattern, Placeholder, Relation, Role, Rule, Segment};
 use crate::schema::{Lints, Place, quoted};
-
-/// The least ttl, in minutes, that the browser SDK can use: it renews a token when two are left.
-const SDK_TTL: u32 = 3;
 
 /// Claims under which providers keep what users write themselves.
 const USERS_OWN: [&str; 2] = ["user_metadata", "unsafe_metadata"];
@@ -38,12 +35,12 @@ const EXPRESSIONS: [&str; 6] = ["[0-9", "[a-z", "[A-Z", "\\d", "\\w", "(?"];
 /// Warns of what a file says, as far as its faults leave anything to say. `aliases`: of the configured issuers.
 #[must_use]
 pub fn warnings(compilation: &Compilation, aliases: &BTreeSet<String>) -> Lints {
-    let Some((definition, is_whole)) = compilation.readable() else { return Lints::default() };
-    Linter { definition }.lints(aliases, is_whole)
+    let Some((policy, is_whole)) = compilation.readable() else { return Lints::default() };
+    Linter { policy }.lints(aliases, is_whole)
 }
 
 struct Linter<'a> {
-    definition: &'a Definition,
+    policy: &'a Definition,
 }
 
 impl Linter<'_> {
@@ -51,9 +48,8 @@ impl Linter<'_> {
     fn lints(&self, aliases: &BTreeSet<String>, is_whole: bool) -> Lints {
         let mut lints = Lints::default();
         self.lint_lives(&mut lints);
-        let guests =
-            self.definition.guest.as_ref().map(|guest| self.definition.closure(guest.role)).unwrap_or_default();
-        for (index, role) in self.definition.roles.iter().enumerate() {
+        let guests = self.policy.guest.as_ref().map(|guest| self.policy.closure(guest.role)).unwrap_or_default();
+        for (index, role) in self.policy.roles.iter().enumerate() {
             for rule in role.allow.iter() {
                 self.lint_covered(index, rule, false, &mut lints);
                 self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
@@ -75,7 +71,7 @@ impl Linter<'_> {
                 }
             }
         }
-        self.lint_users_own(&self.definition.member.pattern, &self.definition.member.place, &mut lints);
+        self.lint_users_own(&self.policy.member.pattern, &self.policy.member.place, &mut lints);
         if is_whole {
             self.lint_reach(aliases, &mut lints);
         }
@@ -84,7 +80,7 @@ impl Linter<'_> {
 
     /// Whether an allow rule of theirs lets guests write: they have no claim to fill in, and their own denies come first.
     fn guests_may_write(&self, rule: &Rule, guests: &BTreeSet<usize>) -> bool {
-        let roles = guests.iter().filter_map(|role| self.definition.role(*role));
+        let roles = guests.iter().filter_map(|role| self.policy.role(*role));
         let mut denies =
             roles.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)));
         rule.rights.has(Permission::Write)
@@ -93,13 +89,13 @@ impl Linter<'_> {
     }
 
     fn lint_lives(&self, lints: &mut Lints) {
-        for (life, ttl, place) in &self.definition.lives {
-            if *life == Life::Cap && *ttl > self.definition.ttl.max {
+        for (life, ttl, place) in &self.policy.lives {
+            if *life == Life::Cap && *ttl > self.policy.ttl.max {
                 let message =
-                    format!("this cap ({ttl}) is above [ttl].max ({}) and changes nothing", self.definition.ttl.max);
+                    format!("this cap ({ttl}) is above [ttl].max ({}) and changes nothing", self.policy.ttl.max);
                 lints.add("cap-above-max", place, message, "write a shorter cap, or a longer max");
             }
-            if ttl.minutes() < SDK_TTL {
+            if *ttl < Ttl::SDK_MIN {
                 let message = format!("the browser SDK can make no use of a token for {ttl}");
                 let advice = "it renews a token when two minutes are left: write \"3m\" or more";
                 lints.add("short-ttl", place, message, advice);
@@ -109,12 +105,12 @@ impl Linter<'_> {
 
     /// A rule that takes or grants nothing that another of the role's does not already.
     fn lint_covered(&self, role: usize, rule: &Rule, is_deny: bool, lints: &mut Lints) {
-        let own = self.definition.role(role);
+        let own = self.policy.role(role);
         let covering: Vec<(&Role, &Rule)> = self
-            .definition
+            .policy
             .closure(role)
             .iter()
-            .filter_map(|index| self.definition.role(*index))
+            .filter_map(|index| self.policy.role(*index))
             .flat_map(|role| {
                 let rules = if is_deny { &role.deny } else { &role.allow };
                 rules.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)).map(move |rule| (role, rule))
@@ -154,7 +150,7 @@ impl Linter<'_> {
 
     /// Whether two placeholders of this policy stand for the same values in every session.
     fn is_same(&self, one: usize, other: usize) -> bool {
-        let placeholders = &self.definition.placeholders;
+        let placeholders = &self.policy.placeholders;
         placeholders.is_same(one, placeholders, other)
     }
 
@@ -171,7 +167,7 @@ impl Linter<'_> {
 
     fn lint_idle(&self, rule: &Rule, lints: &mut Lints) {
         let mut allowed = self
-            .definition
+            .policy
             .roles
             .iter()
             .flat_map(|role| role.allow.related(Relation::Overlaps, &rule.pattern, &|a, b| self.is_same(a, b)));
@@ -186,7 +182,7 @@ impl Linter<'_> {
             is_for_guests || !(placeholder.is_issuer() || placeholder.claim() == "sub" || placeholder.claim() == "/sub")
         };
         let lacking =
-            rule.pattern.placeholders().filter_map(|index| self.definition.placeholders.get(index)).find(may_lack);
+            rule.pattern.placeholders().filter_map(|index| self.policy.placeholders.get(index)).find(may_lack);
         if let Some(placeholder) = lacking {
             let message = format!(
                 "where the claim of {placeholder} is absent or does not fit, {} denies everything in its place",
@@ -199,7 +195,7 @@ impl Linter<'_> {
 
     fn lint_users_own(&self, pattern: &Pattern, place: &Place, lints: &mut Lints) {
         let mut seen: Vec<&Placeholder> = Vec::new();
-        for placeholder in pattern.placeholders().filter_map(|index| self.definition.placeholders.get(index)) {
+        for placeholder in pattern.placeholders().filter_map(|index| self.policy.placeholders.get(index)) {
             if seen.iter().any(|known| known.is_same(placeholder)) {
                 continue;
             }
@@ -220,17 +216,11 @@ impl Linter<'_> {
         let is_claimable = |role: &Role| {
             aliases.is_empty() || role.issuers.as_ref().is_none_or(|issuers| !issuers.is_disjoint(aliases))
         };
-        let claimed = self
-            .definition
-            .claimed
-            .values()
-            .flatten()
-            .filter(|role| self.definition.role(**role).is_some_and(is_claimable));
-        let given =
-            self.definition.default_role.into_iter().chain(self.definition.guest.as_ref().map(|guest| guest.role));
-        let had: BTreeSet<usize> =
-            claimed.copied().chain(given).flat_map(|role| self.definition.closure(role)).collect();
-        for (_, role) in self.definition.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
+        let claimed =
+            self.policy.claimed.values().flatten().filter(|role| self.policy.role(**role).is_some_and(is_claimable));
+        let given = self.policy.default_role.into_iter().chain(self.policy.guest.as_ref().map(|guest| guest.role));
+        let had: BTreeSet<usize> = claimed.copied().chain(given).flat_map(|role| self.policy.closure(role)).collect();
+        for (_, role) in self.policy.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
             let why = if role
                 .issuers
                 .as_ref()
