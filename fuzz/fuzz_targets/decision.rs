@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use usher::analysis::{
-    Coverage, Rehearsal, changes_since, claims_from, claims_needed, gains_over, in_words, is_recorded, rehearse,
+    Coverage, changes_since, claims_from, claims_needed, gains_over, in_words, is_recorded, rehearse,
     warnings,
 };
 use usher::chat::{Ask, ChannelName, ClaimedRoles, Draft, Facts, Mode, Object, Permission, Timestamp, Ttl, Who};
@@ -33,7 +33,7 @@ fuzz_target!(|text: &str| {
     itself(&old);
     for facts in [known(claims.clone()), Facts::guest(uuid::Uuid::nil())] {
         if let Ok(draft) = Draft::read(body.as_bytes())
-            && let Rehearsal::Decided { ask, account } = rehearse(&old, &facts, draft, true, NOW)
+            && let (Some((ask, account)), _) = rehearse(&old, &facts, draft, true, NOW)
         {
             one(&old, &facts, &ask, &account);
         }
@@ -124,11 +124,8 @@ fn two(old: &Policy, new: &Policy, facts: &Facts, body: &str) {
     if !gains_over((old, "old"), (new, "new")).is_empty() {
         return;
     }
-    let Ok(Rehearsal::Decided { ask, .. }) =
-        Draft::read(body.as_bytes()).map(|draft| rehearse(new, facts, draft, true, NOW))
-    else {
-        return;
-    };
+    let Ok(draft) = Draft::read(body.as_bytes()) else { return };
+    let (Some((ask, _)), _) = rehearse(new, facts, draft, true, NOW) else { return };
     let longest = Ask { ttl: Some(Ttl::MAX), mode: Mode::Narrow, ..ask };
     let (is, lives) = granted(&new.evaluate(facts, &longest, NOW));
     for (name, permission) in is {

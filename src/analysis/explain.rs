@@ -1,5 +1,5 @@
-//! A decision and why it is so, in the service's own order, as `usher explain` and the page of `usher dev` show it. It never
-//! mints.
+//! A decision and its reasons, checked in the same order as the service does, for `usher explain`
+//! and the page of `usher dev`. It never mints.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,23 +11,7 @@ use super::recorded::Recorded;
 use crate::api::Problem;
 use crate::chat::{Ask, ClaimedRoles, Draft, Facts, Fault, Timestamp};
 use crate::ops::clock;
-use crate::policy::{Account, Denial, Overview, Policy, Right, RuleRef, TtlAccount, Verdict};
-
-/// How far a request came.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Rehearsal {
-    /// Not even looked at: no member, a blocked one, or a guest where none are let in.
-    Refused(Denial),
-    /// Something is wrong with it.
-    Faulty(Vec<Fault>),
-    /// Decided, one way or the other.
-    Decided {
-        /// What was asked.
-        ask: Ask,
-        /// What came of it, and why.
-        account: Box<Account>,
-    },
-}
+use crate::policy::{Account, Overview, Policy, Right, RuleRef, TtlAccount, Verdict};
 
 /// Who asks for what, and when.
 #[derive(Debug)]
@@ -52,7 +36,7 @@ pub enum Asked {
 }
 
 /// What was asked, and what came of it.
-pub(super) type Decided = (Ask, Box<Account>);
+type Decided = (Ask, Account);
 
 /// A question and its answer.
 #[derive(Debug)]
@@ -97,58 +81,48 @@ impl Explained {
     /// Why, where it was decided.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
-        self.decided.as_ref().map(|(_, account)| &**account)
+        self.decided.as_ref().map(|(_, account)| account)
     }
 }
 
-/// What comes of a question in the service's own order, and why nothing is granted, if nothing is.
+/// What comes of a question, and why nothing is granted, if nothing is.
 fn answer(question: &Question, policy: &Policy, narrow: bool) -> (Option<Decided>, Option<Problem>) {
-    let rehearsal = match &question.ask {
-        Asked::Recorded(ask) => {
-            let account = Box::new(policy.evaluate(&question.facts, ask, question.now));
-            Rehearsal::Decided { ask: ask.clone(), account }
-        }
+    let Question { facts, ask, now, .. } = question;
+    match ask {
+        Asked::Recorded(ask) => decide(policy, facts, ask.clone(), *now),
         Asked::Body(body) => match Draft::read(body) {
-            Ok(draft) => rehearse(policy, &question.facts, draft, narrow, question.now),
+            Ok(draft) => rehearse(policy, facts, draft, narrow, *now),
             // Whoever is refused is refused before the body is looked at.
-            Err(why) => {
-                let problem = policy.member(&question.facts).map_or_else(Problem::from, |_| Problem::from(why));
-                return (None, Some(problem));
-            }
+            Err(why) => (None, Some(policy.member(facts).map_or_else(Problem::from, |_| Problem::from(why)))),
         },
-    };
-    rehearsal.outcome()
+    }
 }
 
-/// What would become of this request, in the service's own order, for facts that anybody may write down. `narrow`: whether
-/// the operator lets clients ask for that mode.
+/// Decides a request in the same order as the service does, for facts that need no verification.
+/// Returns the request and its decision, if the checks before it pass, and the problem, if there
+/// is no grant. `narrow`: whether the operator allows that mode.
 #[must_use]
-pub fn rehearse(policy: &Policy, facts: &Facts, draft: Draft, narrow: bool, now: Timestamp) -> Rehearsal {
+pub fn rehearse(
+    policy: &Policy,
+    facts: &Facts,
+    draft: Draft,
+    narrow: bool,
+    now: Timestamp,
+) -> (Option<(Ask, Account)>, Option<Problem>) {
     let member = match policy.member(facts) {
         Ok(member) => member,
-        Err(denial) => return Rehearsal::Refused(denial),
+        Err(denial) => return (None, Some(denial.into())),
     };
     match draft.accept(&policy.conditions(facts, &member, narrow)) {
-        Ok(ask) => {
-            let account = Box::new(policy.evaluate(facts, &ask, now));
-            Rehearsal::Decided { ask, account }
-        }
-        Err(faults) => Rehearsal::Faulty(faults),
+        Ok(ask) => decide(policy, facts, ask, now),
+        Err(faults) => (None, Some(faults.into())),
     }
 }
 
-impl Rehearsal {
-    /// What was asked and decided, and why nothing is granted, if nothing is.
-    pub(super) fn outcome(self) -> (Option<Decided>, Option<Problem>) {
-        match self {
-            Self::Refused(denial) => (None, Some(Problem::from(denial))),
-            Self::Faulty(faults) => (None, Some(Problem::from(faults))),
-            Self::Decided { ask, account } => {
-                let problem = account.outcome.clone().err().map(Problem::from);
-                (Some((ask, account)), problem)
-            }
-        }
-    }
+fn decide(policy: &Policy, facts: &Facts, ask: Ask, now: Timestamp) -> (Option<Decided>, Option<Problem>) {
+    let account = policy.evaluate(facts, &ask, now);
+    let problem = account.outcome.clone().err().map(Problem::from);
+    (Some((ask, account)), problem)
 }
 
 /// How a session came by its roles.

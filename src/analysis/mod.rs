@@ -1,5 +1,5 @@
-//! What people ask of a policy, and no request does: whether it says what is meant, what a change of it grants and takes,
-//! why a decision is so, and whether it passes its own tests.
+//! Analysis of policies for people, never on the path of a request: warnings, the effect of a
+//! change, the reasons of a decision, recorded decisions, and a policy's own tests.
 //!
 //! ```text
 //! warnings.rs    what a policy file says that is allowed and probably not meant
@@ -23,8 +23,8 @@ mod widening;
 
 pub use changes::{Change, changes_since};
 pub use coverage::{Coverage, Part};
-pub use explain::{Asked, Explained, Question, Rehearsal, RoleMapping, document, rehearse, role_mapping};
-pub use policy_tests::{Case, Cases, Ran, TEST_FILE_KEYS};
+pub use explain::{Asked, Explained, Question, RoleMapping, document, rehearse, role_mapping};
+pub use policy_tests::{Case, Cases, TEST_FILE_KEYS};
 pub use reason::{Reason, in_words, reason, why_nothing};
 pub use recorded::{Recorded, claims_from, claims_needed, is_recorded};
 pub use warnings::warnings;

@@ -146,9 +146,7 @@ impl Reasoner<'_> {
         });
         let (_, by, rule, matched) = rated.max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.cmp(&a.1)))?;
         let why = match matched {
-            Matched::Wholly => {
-                format!("it grants {} alone", rule.rights)
-            }
+            Matched::Wholly => format!("it grants {} alone", rule.rights),
             Matched::UpTo(segments) => self.miss(&rule.pattern, segments, name),
         };
         Some((by, why))

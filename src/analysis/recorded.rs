@@ -1,4 +1,4 @@
-//! Audit events as they are read again: what was known, asked and decided then, and whether it says enough to decide again.
+//! Reads audit events back from a log, and the session and request that each of them describes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,8 +155,8 @@ impl Event {
     }
 }
 
-/// The claims, by the file's names, without which nothing can be said of this decision: who it is for, and what becomes of
-/// what was asked.
+/// The claims, by the file's names, that this decision depends on: those in the member id, and
+/// those that the evaluator reads for this request.
 #[must_use]
 pub fn claims_needed(policy: &Policy, facts: &Facts, ask: &Ask) -> BTreeSet<String> {
     // A guest has none, which is known.

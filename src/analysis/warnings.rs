@@ -1,4 +1,4 @@
-//! What a policy's file says that is allowed and probably not meant. It stops nothing.
+//! Warnings about what a policy file may say but probably does not mean.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,8 @@ const NAMES: [&str; 11] =
 /// What hardly a channel's name holds, and many a regular expression.
 const EXPRESSIONS: [&str; 6] = ["[0-9", "[a-z", "[A-Z", "\\d", "\\w", "(?"];
 
-/// Warns of what a file says, as far as its faults leave anything to say. `aliases`: of the configured issuers.
+/// Returns the warnings about a file, as far as its faults leave it readable. `aliases`: those of
+/// the configured issuers; none known: any.
 #[must_use]
 pub fn warnings(compilation: &Compilation, aliases: &BTreeSet<String>) -> Lints {
     let Some((policy, is_whole)) = compilation.readable() else { return Lints::default() };

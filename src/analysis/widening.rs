@@ -33,7 +33,8 @@ enum Who {
     Guest,
 }
 
-/// What some session could have by `new` that it could not by `old`, each with how its file is called.
+/// What some session can have by the new policy that it could not by the old one. Each comes with
+/// the name of its file.
 #[must_use]
 pub fn gains_over((old, old_file): (&Policy, &str), (new, file): (&Policy, &str)) -> Vec<Gain> {
     let (old, new) = (old.definition(), new.definition());

@@ -36,7 +36,7 @@ pub(super) fn session(path: &Path) -> Result<String, Failure> {
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
 }
 
-/// Every audit event of the file that `--decisions` names, which may hold other lines of the log as well.
+/// Reads every audit event of the file that `--decisions` names; other lines of the log are skipped.
 pub(super) fn decisions(path: &Path) -> Result<Vec<Recorded>, Failure> {
     let mut events = Vec::new();
     for (index, line) in lines("--decisions", path)?.enumerate() {

@@ -130,7 +130,7 @@ impl Run<'_> {
         let mut coverage = Coverage::default();
         let mut failed = 0;
         for case in &chosen {
-            let differences = case.run(&world.policy, world.narrow, &world.file, &mut coverage).differences;
+            let differences = case.run(&world.policy, world.narrow, &world.file, &mut coverage);
             failed += usize::from(!differences.is_empty());
             self.tell(case, &name, &differences);
             suite.add_test_case(row(case, &name, &differences));

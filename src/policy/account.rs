@@ -1,4 +1,4 @@
-//! Why: what the evaluator found, right by right, and what came out. Plain; no account is a permission.
+//! What the evaluator found, right by right, and the outcome. An account is not a permission.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! From a policy file's text to a [`Policy`], every fault at once: the keys that a file may have, and what each of them means.
+//! Compiles a policy file's text to a [`Policy`], or reports every fault at once. The table of the
+//! keys that a file may have comes first, then what each of them means.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -166,7 +167,7 @@ impl Compilation {
         }
     }
 
-    /// What the file says as far as its faults leave anything to say, and whether that is all of it.
+    /// What the file says, as far as its faults leave it readable, and whether there are none.
     pub(crate) fn readable(&self) -> Option<(&Definition, bool)> {
         let definition = self.definition.as_ref().filter(|_| !self.is_torn)?;
         Some((definition, self.faults.is_empty()))

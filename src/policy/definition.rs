@@ -1,4 +1,5 @@
-//! A compiled policy: [`Definition`] holds what its file says, [`Policy`] is one without errors, which can decide.
+//! A compiled policy: [`Definition`] holds what a file says, and a [`Policy`], whose file has no
+//! faults, can decide.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! Roles as they are read from the file, and what must be right between them: `includes` without circles, and users of
-//! different issuers kept apart.
+//! Roles while they are compiled, and the checks between them: `includes` has no circles, and
+//! users of different issuers stay apart.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -73,8 +73,8 @@ fn circle_from(start: usize, drafts: &[Draft]) -> Option<(Vec<usize>, Place)> {
     None
 }
 
-/// The roles and the aliases that they may be claimed by. The users of several issuers are not one name space, so nothing may
-/// treat them as one.
+/// The roles and the aliases that they may be claimed by. The users of different issuers are
+/// different name spaces, so nothing may treat them as one.
 pub(super) struct Issuers<'a> {
     pub(super) drafts: &'a [Draft],
     /// The configured aliases; none known: those that the file names.

@@ -50,8 +50,8 @@ struct Remembered {
 }
 
 impl Listings {
-    /// What becomes of all that these roles grant by a concrete name. `view`: the session's, of these roles, with no claim
-    /// looked at yet.
+    /// What becomes of all that these roles grant by a concrete name. `view` makes a new view of
+    /// these roles' rules for the session.
     pub(super) fn listing<'a>(&self, roles: &BTreeSet<usize>, view: impl Fn() -> View<'a>) -> Result<Listing, Denial> {
         let known = match self.get(roles) {
             Some(known) => known,

@@ -1,4 +1,4 @@
-//! The member id and the member state: how the policy has them written, and what a session's claims make of them.
+//! The templates of the member id and the member state, filled in from a session's claims.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! The policy: a file to a [`Policy`], and `(Policy, Session, Ask, now)` to a [`Grant`] or a [`Denial`]. This is what a
-//! request runs; what only people ask of a policy is in `analysis`.
+//! The kernel that a request runs: a policy file to a [`Policy`], and `(Policy, Session, Ask, now)`
+//! to a [`Grant`] or a [`Denial`]. What only people ask of a policy is in `analysis`.
 //!
 //! ```text
 //! placeholder.rs  a placeholder and the claims → values, all fitting or not

@@ -1,4 +1,4 @@
-//! Roles and their tables of rules. A rule is found by the segments of its pattern: what a lookup costs follows what
+//! Roles and their tables of rules. Each table is a tree by pattern segments, so a lookup costs what
 //! could match, not how many rules there are.
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! The policy's file: compiled at the start, and again when it changes or on SIGHUP. What is of no use changes
-//! nothing.
+//! The policy's file: compiled at the start, and again when it changes or on SIGHUP. A file with
+//! faults changes nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;

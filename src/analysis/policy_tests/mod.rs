@@ -1,4 +1,4 @@
-//! A policy's own tests: a file to [`Cases`], and a case and a policy to what is not as it was expected.
+//! A policy's own tests: reads a file into [`Cases`] and runs each against a policy.
 //!
 //! ```text
 //! read.rs  the keys that a file of tests may have; a file → Cases, every fault at once
@@ -61,11 +61,4 @@ struct Expect {
     state: Option<Object>,
     /// The problem's code, or that of one of its `errors`.
     problem: Option<String>,
-}
-
-/// What came of a case.
-#[derive(Debug)]
-pub struct Ran {
-    /// What is not as it was expected, in words, a line each; none: it passed.
-    pub differences: Vec<String>,
 }

@@ -1,5 +1,4 @@
-//! A case and a policy to what came of it, by the policy's own evaluator in the service's own order, and how that differs
-//! from what was expected, in words that a person reads at a glance.
+//! Runs a case against a policy and describes how the outcome differs from the expected one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -10,7 +9,7 @@ use uuid::Uuid;
 use super::super::coverage::Coverage;
 use super::super::explain::rehearse;
 use super::super::reason::{in_words, why_nothing};
-use super::{Case, Expect, Ran, Whose};
+use super::{Case, Expect, Whose};
 use crate::api::{Code, Problem};
 use crate::chat::{Ask, ChannelName, Draft, Facts, MemberId, Object, Permission, Rights, Timestamp};
 use crate::policy::{Account, Policy, Right};
@@ -32,25 +31,26 @@ struct Came {
 }
 
 impl Case {
-    /// Runs it, and notes what of the policy it used. `narrow`: whether clients may ask for that mode; `file` is how the
-    /// policy is called in words.
-    pub fn run(&self, policy: &Policy, narrow: bool, file: &str, coverage: &mut Coverage) -> Ran {
+    /// Runs the case and adds to the coverage. Returns one line for each difference from what is
+    /// expected; none if it passed. `narrow`: whether clients may ask for that mode; `file` is the
+    /// policy's name in these lines.
+    pub fn run(&self, policy: &Policy, narrow: bool, file: &str, coverage: &mut Coverage) -> Vec<String> {
         let facts = match self.facts() {
             Ok(facts) => facts,
-            Err(why) => return Ran { differences: vec![why] },
+            Err(why) => return vec![why],
         };
         let body = Value::Object(self.ask.clone()).to_string();
         let Ok(draft) = Draft::read(body.as_bytes()) else {
-            return Ran { differences: vec!["the request is no JSON".to_owned()] };
+            return vec!["the request is no JSON".to_owned()];
         };
         let asked_by_name = self.ask.contains_key("channels");
-        let (decided, problem) = rehearse(policy, &facts, draft, narrow, NOW).outcome();
-        let account = decided.map(|(_, account)| *account);
+        let (decided, problem) = rehearse(policy, &facts, draft, narrow, NOW);
+        let account = decided.map(|(_, account)| account);
         if let Some(account) = &account {
             coverage.note(policy, &facts, account);
         }
         let came = Came { member: policy.member_id(&facts).ok(), facts, asked_by_name, account, problem };
-        Ran { differences: differences(&self.expect, &came, policy, file) }
+        differences(&self.expect, &came, policy, file)
     }
 
     fn facts(&self) -> Result<Facts, String> {
