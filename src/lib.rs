@@ -13,9 +13,10 @@
 //! member who was not admitted, because each step's argument can only be had from the step before. Nothing absent, empty
 //! or unresolved ever means "everything". No credential, session or token is ever shown.
 //!
-//! Around that walk: [`listener`] has the connections, [`files`] reads files, [`schema`] reads what people write (the policy, the settings),
-//! [`cases`] holds a policy to its own tests, [`explain`] says why a decision is so, [`settings`] fills every module's settings, [`service`] runs it all and stops it in good order, [`sandbox`] stands in for
-//! SignalWire, [`dev`] puts all of it into one process, [`cli`] is the command line.
+//! Around that walk: [`listener`] has the connections, [`files`] reads files, [`schema`] reads what
+//! people write (the policy, the settings), [`analysis`] examines policies for people, [`settings`]
+//! fills every module's settings, [`service`] runs it all and stops it in good order, [`sandbox`]
+//! stands in for SignalWire, [`dev`] puts all of it into one process, [`cli`] is the command line.
 
 pub mod chat;
 pub mod session;
@@ -25,8 +26,7 @@ pub mod signalwire;
 pub mod api;
 pub mod telemetry;
 pub mod admin;
-pub mod cases;
-pub mod explain;
+pub mod analysis;
 pub mod listener;
 pub mod files;
 pub mod schema;

@@ -46,22 +46,14 @@ const ARROWS: &[(&str, &[Known])] = &[
         ],
     ),
     (
-        "cases",
+        "analysis",
         &[
             ("api", &["Code", "Problem"]),
             ("chat", &[]),
-            ("policy", &["Account", "Coverage", "LimitedBy", "Policy", "Rehearsal", "Right"]),
+            ("telemetry", &["clock"]),
+            ("policy", &[]),
             ("schema", &[]),
             ("session", &["Vouching", "unverified_facts"]),
-        ],
-    ),
-    (
-        "explain",
-        &[
-            ("api", &["Problem"]),
-            ("chat", &[]),
-            ("telemetry", &["Recorded", "clock"]),
-            ("policy", &["Account", "Overview", "Policy", "Rehearsal", "Right", "RuleRef", "TtlAccount", "Verdict"]),
         ],
     ),
     (
@@ -100,8 +92,8 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("files", &[]),
             ("limits", &["Limits", "LimitsSettings", "StoreFault"]),
             ("listener", &[]),
-            ("policy", &["Policy"]),
-            ("schema", &["Faults", "Lints"]),
+            ("policy", &["Compilation", "Policy"]),
+            ("schema", &["Faults"]),
             ("session", &["HttpClientError", "IssuerSettings", "KeyFault", "Verifier"]),
             ("signalwire", &["BuildFault", "Client", "SignalWireSettings"]),
             ("telemetry", &["Metrics", "clock"]),
@@ -110,9 +102,9 @@ const ARROWS: &[(&str, &[Known])] = &[
     (
         "dev",
         &[
+            ("analysis", &[]),
             ("api", &[]),
             ("chat", &[]),
-            ("explain", &[]),
             ("listener", &[]),
             ("policy", &[]),
             ("sandbox", &[]),
@@ -126,11 +118,10 @@ const ARROWS: &[(&str, &[Known])] = &[
     (
         "cli",
         &[
+            ("analysis", &[]),
             ("api", &[]),
-            ("cases", &[]),
             ("chat", &[]),
             ("dev", &[]),
-            ("explain", &[]),
             ("files", &[]),
             ("limits", &[]),
             ("listener", &[]),
@@ -183,7 +174,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "cases",
+        "analysis",
         &[
             "axum",
             "reqwest",
@@ -194,10 +185,11 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "std::fs",
             "std::net",
             "std::time",
-            "crate::telemetry",
+            "crate::policy::Grant",
+            "crate::policy::Decision",
         ],
     ),
-    ("explain", &["axum", "reqwest", "jsonwebtoken", "tokio", "http", "toml", "std::fs", "std::net", "std::time"]),
+    ("analysis/policy_tests", &["crate::telemetry"]),
     ("limits", &["axum", "http", "reqwest", "jsonwebtoken", "toml"]),
     ("signalwire", &["axum", "tower", "toml", "jsonwebtoken", "config", "reqwest"]),
     ("signalwire/answer", &["hyper", "hyper_util", "rustls", "tokio"]),
@@ -210,7 +202,6 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("telemetry/log", &["axum", "http", "metrics", "reqwest"]),
     ("telemetry/writer", &["axum", "http", "metrics", "reqwest", "serde_json"]),
     ("telemetry/metrics", &["axum", "http", "reqwest", "tracing"]),
-    ("telemetry/recorded", &["axum", "http", "metrics", "reqwest"]),
     ("telemetry/traces", &["axum", "hyper", "metrics", "std::fs"]),
     ("telemetry/traces/parent", &["reqwest", "tracing", "crate"]),
     ("telemetry/traces/spans", &["reqwest", "crate"]),
@@ -535,6 +526,19 @@ fn each_witness_is_made_in_one_place() {
     assert_eq!(files_that_construct("Admitted"), [("limits/admit.rs".to_owned(), 1)]);
     // One by verification, one for a guest, which holds nothing.
     assert_eq!(files_that_construct("Session"), [("session/verifier.rs".to_owned(), 2)]);
+}
+
+#[test]
+fn only_the_kernel_has_methods_of_a_policy() {
+    let has_methods = |text: &str| {
+        syn::parse_file(text).unwrap().items.iter().any(|item| match item {
+            syn::Item::Impl(item) => matches!(&*item.self_ty, syn::Type::Path(path)
+                if path.path.segments.last().is_some_and(|segment| segment.ident == "Policy")),
+            _ => false,
+        })
+    };
+    let files: Vec<_> = sources().into_iter().filter(|(_, text)| has_methods(text)).map(|(file, _)| file).collect();
+    assert_eq!(files, ["compile.rs", "decide.rs", "definition.rs", "overview.rs"].map(|file| format!("policy/{file}")));
 }
 
 #[test]

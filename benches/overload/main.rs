@@ -58,7 +58,9 @@ fn pin(option: &str, core: &str, process: &str) {
 
 async fn closed_loops(seconds: u64) {
     println!("## Clients that wait for their response\n");
-    println!("| SignalWire takes | connections | 200/s | of 1,024 | 503 | other | p50 | p99 | usher's core | the other |");
+    println!(
+        "| SignalWire takes | connections | 200/s | of 1,024 | 503 | other | p50 | p99 | usher's core | the other |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for latency in [Duration::ZERO, Duration::from_millis(20)] {
         let mut at_1_024 = None;

@@ -8,8 +8,12 @@ use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
+use usher::analysis::{
+    Coverage, changes_since, claims_from, claims_needed, gains_over, in_words, is_recorded, rehearse,
+    warnings,
+};
 use usher::chat::{Ask, ChannelName, ClaimedRoles, Draft, Facts, Mode, Object, Permission, Timestamp, Ttl, Who};
-use usher::policy::{Account, Coverage, Policy, Rehearsal, Verdict, claims_from, is_recorded};
+use usher::policy::{Account, Compilation, Policy, Verdict};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -20,15 +24,16 @@ fuzz_target!(|text: &str| {
     let body = texts.next().unwrap_or_default();
     let aliases = BTreeSet::from(["app".to_owned()]);
     let compile = |text: &str| {
-        let (policy, lints) = Policy::check("policy.toml", text, &aliases);
+        let compilation = Compilation::new("policy.toml", text, &aliases);
+        let lints = warnings(&compilation, &aliases);
         lints.iter().for_each(|lint| assert!(lint.to_string().contains(lint.name)));
-        policy.ok()
+        compilation.into_policy().ok()
     };
     let Some(old) = compile(old) else { return };
     itself(&old);
     for facts in [known(claims.clone()), Facts::guest(uuid::Uuid::nil())] {
         if let Ok(draft) = Draft::read(body.as_bytes())
-            && let Rehearsal::Decided { ask, account } = old.rehearse(&facts, draft, true, NOW)
+            && let (Some((ask, account)), _) = rehearse(&old, &facts, draft, true, NOW)
         {
             one(&old, &facts, &ask, &account);
         }
@@ -57,8 +62,8 @@ fn known(claims: Object) -> Facts {
 
 /// Of a policy and itself nothing differs.
 fn itself(policy: &Policy) {
-    assert!(policy.changes_since(policy).is_empty());
-    assert!(policy.gains_over(policy, "new", "old").is_empty());
+    assert!(changes_since(policy, policy).is_empty());
+    assert!(gains_over((policy, "old"), (policy, "new")).is_empty());
 }
 
 type Rights = BTreeSet<(ChannelName, Permission)>;
@@ -89,7 +94,7 @@ fn one(policy: &Policy, facts: &Facts, ask: &Ask, account: &Account) {
         let channels = Some([(right.channel.clone(), alone)].into());
         let again = policy.evaluate(facts, &Ask { channels, ..ask.clone() }, NOW);
         assert_eq!(*again.rights, [right.clone()]);
-        let words = policy.in_words(facts, right, "policy.toml");
+        let words = in_words(policy, facts, right, "policy.toml");
         let told = match right.verdict {
             Verdict::Allowed { .. } => "allowed by ",
             Verdict::Denied { .. } => "denied by ",
@@ -102,7 +107,7 @@ fn one(policy: &Policy, facts: &Facts, ask: &Ask, account: &Account) {
     let again = Facts { claims: claims_from(&recorded).into(), ..facts.clone() };
     let replayed = policy.evaluate(&again, ask, NOW);
     assert_eq!((granted(&replayed), &replayed.rights), (granted(account), &account.rights), "{recorded:?}");
-    let needed = policy.claims_needed(facts, ask);
+    let needed = claims_needed(policy, facts, ask);
     assert!(facts.issuer().is_none() || needed.iter().all(|claim| is_recorded(&recorded, claim)), "{needed:?}");
     // What was used is a part of the policy.
     let mut coverage = Coverage::default();
@@ -116,14 +121,11 @@ fn one(policy: &Policy, facts: &Facts, ask: &Ask, account: &Account) {
 
 /// Where nothing is gained, nothing is.
 fn two(old: &Policy, new: &Policy, facts: &Facts, body: &str) {
-    if !new.gains_over(old, "new", "old").is_empty() {
+    if !gains_over((old, "old"), (new, "new")).is_empty() {
         return;
     }
-    let Ok(Rehearsal::Decided { ask, .. }) =
-        Draft::read(body.as_bytes()).map(|draft| new.rehearse(facts, draft, true, NOW))
-    else {
-        return;
-    };
+    let Ok(draft) = Draft::read(body.as_bytes()) else { return };
+    let (Some((ask, _)), _) = rehearse(new, facts, draft, true, NOW) else { return };
     let longest = Ask { ttl: Some(Ttl::MAX), mode: Mode::Narrow, ..ask };
     let (is, lives) = granted(&new.evaluate(facts, &longest, NOW));
     for (name, permission) in is {

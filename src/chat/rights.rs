@@ -1,5 +1,7 @@
 //! What may be done in a channel: read, write. Must not know who may.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// One of the two rights that SignalWire knows.
@@ -85,5 +87,16 @@ impl Rights {
     /// The rights one by one, `read` before `write`.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.has(*permission))
+    }
+}
+
+impl fmt::Display for Rights {
+    /// In words: `read and write`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, permission) in self.permissions().enumerate() {
+            let joint = if index == 0 { "" } else { " and " };
+            write!(formatter, "{joint}{}", permission.as_str())?;
+        }
+        Ok(())
     }
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::serve::open_keys;
+use super::world::check_policy;
 use super::{Failure, complain, print};
 use crate::chat::Timestamp;
 use crate::policy::Policy;
 use crate::schema::{Lints, escaped};
-use crate::service::PolicyFile;
 use crate::session::{AudiencesSettings, IssuerSettings};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::Client;
@@ -29,7 +29,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     if let Some(file) = &options.policy {
-        let (policy, lints) = PolicyFile::check(file, &BTreeSet::new());
+        let (policy, lints) = check_policy(file, &BTreeSet::new());
         tell(&lints);
         let policy = policy.map_err(Failure::wrong)?;
         print(understood_policy(&file.display().to_string(), &policy).trim_end());
@@ -39,7 +39,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     // Everything that is wrong is told at once, so the policy is looked at even where a key is not there.
     let keys = open_keys(&settings);
     let aliases = settings.issuers.iter().map(|issuer| issuer.name.clone()).collect();
-    let (policy, lints) = PolicyFile::check(&settings.policy.file, &aliases);
+    let (policy, lints) = check_policy(&settings.policy.file, &aliases);
     let client = Client::new(&settings.signalwire).map_err(|fault| format!("error: {fault}"));
     let wrong = [keys.err(), policy.as_ref().err().map(ToString::to_string), client.err()];
     let wrong: Vec<String> = wrong.into_iter().flatten().collect();

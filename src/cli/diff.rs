@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::world::{Surroundings, World};
-use super::{Failure, Paint, decisions, print};
+use super::{Failure, Paint, input, print};
+use crate::analysis::{Gain, Recorded, changes_since, gains_over};
 use crate::chat::{Ask, ChannelName, Permission, Ttl};
-use crate::policy::{Account, Gain, Policy};
+use crate::policy::{Account, Policy};
 use crate::schema::escaped;
 use crate::settings::Environment;
-use crate::telemetry::Recorded;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -34,13 +34,14 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let surroundings = Surroundings::load(&options.config, environment)?;
     let old = surroundings.open_as(&options.old, &options.new);
     let (old, new) = both(old, surroundings.open_as(&options.new, &options.old))?;
-    let recorded = options.decisions.as_deref().map(decisions::read).transpose()?;
+    let recorded = options.decisions.as_deref().map(input::decisions).transpose()?;
     let paint = Paint::of_output(environment);
 
     changes(&old, &new, &paint);
-    let gains = new.policy.gains_over(&old.policy, &new.file, &old.file);
+    let (was, is) = ((&old.policy, &*old.file), (&new.policy, &*new.file));
+    let gains = gains_over(was, is);
     tell("gained", '+', &gains, &paint);
-    tell("lost", '-', &old.policy.gains_over(&new.policy, &old.file, &new.file), &paint);
+    tell("lost", '-', &gains_over(is, was), &paint);
     if let Some(events) = recorded {
         replay(&events, &old.policy, &new.policy, &paint);
     }
@@ -61,7 +62,7 @@ fn both(old: Result<World, Failure>, new: Result<World, Failure>) -> Result<(Wor
 }
 
 fn changes(old: &World, new: &World, paint: &Paint) {
-    let changes = new.policy.changes_since(&old.policy);
+    let changes = changes_since(&old.policy, &new.policy);
     print(if changes.is_empty() { "nothing is said differently\n" } else { "said differently" });
     for change in &changes {
         let file = if change.sign == '-' { &old.file } else { &new.file };
@@ -102,7 +103,7 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) {
             continue;
         };
         let missing: BTreeSet<String> =
-            [old, new].into_iter().flat_map(|policy| decisions::missing_claims(policy, event)).collect();
+            [old, new].into_iter().flat_map(|policy| event.missing_claims(policy)).collect();
         let who = format!("{} {}", event.request_id, event.member_id.as_deref().unwrap_or("nobody"));
         if !missing.is_empty() {
             *counts.entry("undecidable").or_default() += 1;
@@ -110,7 +111,7 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) {
             print(escaped(&format!("  ? {who}: undecidable, the event lacks the claim {claims}")));
             continue;
         }
-        let (facts, ask) = (decisions::facts_of(event), decisions::ask_of(event));
+        let (facts, ask) = (event.facts(), event.ask());
         let given = |policy: &Policy| given(policy, &ask, &policy.evaluate(&facts, &ask, now));
         let (was, is) = (given(old), given(new));
         let lines = differences(&was, &is);

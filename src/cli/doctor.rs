@@ -7,11 +7,11 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::serve::open_keys;
+use super::world::check_policy;
 use super::{Failure, block_on, input, print};
-use crate::chat::{Timestamp, causes};
+use crate::chat::{Timestamp, Ttl, causes};
 use crate::limits::{Store, StoreFault};
 use crate::policy::Policy;
-use crate::service::PolicyFile;
 use crate::session::{Check, IssuerSettings, Refusal, UnverifiedToken, Verifier, look_for_keys, unverified};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{Client, MintFault};
@@ -19,8 +19,6 @@ use crate::telemetry::clock;
 
 /// How far a provider's clock may be from ours, in seconds, before sessions suffer.
 const CLOCKS_APART: i64 = 5;
-/// The least useful ttl for the browser SDK, in minutes: it refreshes when two are left.
-const SDK_TTL: u32 = 3;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -56,7 +54,7 @@ fn note(what: &str, came: impl std::fmt::Display) {
 pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
     let settings = Settings::load(&options.config, environment).map_err(Failure::wrong)?;
     let verifier = open_keys(&settings).map_err(Failure::Wrong)?;
-    let (policy, lints) = PolicyFile::check(&settings.policy.file, &verifier.aliases());
+    let (policy, lints) = check_policy(&settings.policy.file, &verifier.aliases());
     let policy = policy.map_err(Failure::wrong)?;
     let client = Client::new(&settings.signalwire).map_err(|fault| Failure::wrong(causes(&fault)))?;
     let session = options.session.as_deref().map(input::session).transpose()?;
@@ -146,7 +144,7 @@ async fn ask_store(url: &SecretString, findings: &mut Findings) {
 fn look_at_policy(policy: &Policy, findings: &mut Findings) {
     let (default, max, min) = policy.ttl_bounds();
     let told = format!("[ttl] default {default}, max {max}, min {min}");
-    if min.minutes() < SDK_TTL {
+    if min < Ttl::SDK_MIN {
         let advice = "the browser SDK refreshes a token when two minutes are left: write min = \"3m\" or more";
         findings.fail("policy", told, advice);
     } else {

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use super::Failure;
+use crate::analysis::Recorded;
 
 /// The most that is read where all of it is wanted at once, in bytes: as of the service's own files.
 const MOST_INPUT: u64 = 16 << 20;
@@ -33,6 +34,21 @@ pub(super) fn session(path: &Path) -> Result<String, Failure> {
     let text = text("--session", path)?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+}
+
+/// Reads every audit event of the file that `--decisions` names; other lines of the log are skipped.
+pub(super) fn decisions(path: &Path) -> Result<Vec<Recorded>, Failure> {
+    let mut events = Vec::new();
+    for (index, line) in lines("--decisions", path)?.enumerate() {
+        let read = Recorded::read(&line?);
+        let told = |why| Failure::wrong(format!("error: {}:{}: an audit event: {why}", path.display(), index + 1));
+        events.extend(read.map_err(told)?);
+    }
+    if events.is_empty() {
+        let why = "there is no audit event in it: they are the lines of usher's log with \"event\":\"audit\"";
+        return Err(Failure::wrong(format!("error: {}: {why}", path.display())));
+    }
+    Ok(events)
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {

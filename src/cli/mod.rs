@@ -2,7 +2,6 @@
 //! nothing knows it.
 
 mod check;
-mod decisions;
 mod dev;
 mod diff;
 mod doctor;

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::print;
 use crate::schema::json_schema;
-use crate::{cases, policy, settings};
+use crate::{analysis, policy, settings};
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -25,7 +25,7 @@ enum Document {
 pub(super) fn run(options: &Options) {
     let schema = match options.of {
         Document::Policy => json_schema("usher's policy", policy::KEYS),
-        Document::Tests => json_schema("Tests of usher's policy", cases::KEYS),
+        Document::Tests => json_schema("Tests of usher's policy", analysis::TEST_FILE_KEYS),
         Document::Settings => json_schema("usher's settings", settings::KEYS),
     };
     print(format!("{schema:#}"));

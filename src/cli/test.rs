@@ -7,8 +7,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::world::{Surroundings, World};
 use super::{Failure, Paint, input, print};
-use crate::cases::{Case, Cases};
-use crate::policy::Coverage;
+use crate::analysis::{Case, Cases, Coverage};
 use crate::settings::Environment;
 use crate::telemetry::log;
 
@@ -131,7 +130,7 @@ impl Run<'_> {
         let mut coverage = Coverage::default();
         let mut failed = 0;
         for case in &chosen {
-            let differences = case.run(&world.policy, world.narrow, &world.file, &mut coverage).differences;
+            let differences = case.run(&world.policy, world.narrow, &world.file, &mut coverage);
             failed += usize::from(!differences.is_empty());
             self.tell(case, &name, &differences);
             suite.add_test_case(row(case, &name, &differences));

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::analysis::warnings;
 use crate::policy::Policy;
-use crate::service::PolicyFile;
+use crate::schema::Lints;
+use crate::service::{PolicyFile, Unusable};
 use crate::session::Vouching;
 use crate::settings::{Deciding, Environment};
 
@@ -77,6 +79,17 @@ impl World {
             let names: Vec<&str> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
             Failure::wrong(format!("error: there is no issuer `{alias}`: there are {}", names.join(", ")))
         })
+    }
+}
+
+/// What a file says: its policy or why there is none, and what is allowed there and probably not meant.
+pub(super) fn check_policy(path: &Path, aliases: &BTreeSet<String>) -> (Result<Policy, Unusable>, Lints) {
+    match PolicyFile::read(path, aliases) {
+        Ok(compilation) => {
+            let lints = warnings(&compilation, aliases);
+            (compilation.into_policy().map_err(Unusable::Faulty), lints)
+        }
+        Err(unusable) => (Err(unusable), Lints::default()),
     }
 }
 

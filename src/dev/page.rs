@@ -19,9 +19,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::issuer::{DevIssuer, NewSession};
+use crate::analysis::{Asked, Explained, Question, document, in_words, why_nothing};
 use crate::api::{AllowedOrigins, App, Code, Problem, Quiet, Routes};
 use crate::chat::{Facts, Object, json as strict_json};
-use crate::explain::{Asked, Explained, Question, document};
 use crate::telemetry::clock;
 
 /// Path, media type and content of each file.
@@ -175,8 +175,8 @@ async fn explain(State(page): State<Arc<Page>>, headers: HeaderMap, body: Bytes)
     let facts = &explained.question.facts;
     let rights = explained.account().map(|account| &*account.rights).unwrap_or_default();
     let words = match rights {
-        [] if explained.account().is_some() => policy.why_nothing(facts, &file),
-        rights => rights.iter().map(|right| policy.in_words(facts, right, &file)).collect(),
+        [] if explained.account().is_some() => why_nothing(&policy, facts, &file),
+        rights => rights.iter().map(|right| in_words(&policy, facts, right, &file)).collect(),
     };
     Ok(Json(json!({"explanation": document(&explained, &policy, &file), "words": words})))
 }

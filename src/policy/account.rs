@@ -1,5 +1,4 @@
-//! Why: what the evaluator found, right by right, and what came out. Plain; no account is a permission. Must not know how
-//! it is shown.
+//! What the evaluator found, right by right, and the outcome. An account is not a permission.
 
 use std::sync::Arc;
 

@@ -1,13 +1,12 @@
 //! The one evaluator, and the only place where a [`Grant`] is made. A pure function of the policy, the facts, the request
-//! and the time; must not know I/O, the clock, or any order of roles and rules.
+//! and the time, whatever the order of roles and rules.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Policy;
 use super::account::{Account, Denial, LimitedBy, NothingGranted, TtlAccount};
+use super::definition::{Definition, Policy, TtlBounds};
 use super::listing::Listing;
-use super::view::View;
 use crate::chat::{Ask, ClaimedRoles, Facts, MemberId, Mode, Terms, Timestamp, Ttl};
 use crate::session::Session;
 
@@ -83,10 +82,10 @@ impl Policy {
     /// Decides for facts that anybody may write down, and explains.
     #[must_use]
     pub fn evaluate(&self, facts: &Facts, ask: &Ask, now: Timestamp) -> Account {
-        let (roles, ignored_roles) = self.roles_of(facts);
+        let (roles, ignored_roles) = self.definition.roles_of(facts);
         let mut account = Account {
             member_id: None,
-            roles: self.names_of(&roles),
+            roles: self.definition.names_of(&roles),
             ignored_roles,
             rights: Arc::default(),
             ttl: None,
@@ -110,9 +109,10 @@ impl Policy {
         if facts.roles == ClaimedRoles::Withheld {
             return Err(Denial::NothingGranted(NothingGranted::RolesWithheld));
         }
+        let view = || self.definition.view(facts, roles);
         let listing = match &ask.channels {
-            Some(asked) => Listing::of(View::new(self, facts, roles).judge(asked)),
-            None => self.listing(facts, roles)?,
+            Some(asked) => Listing::of(view().judge(asked)),
+            None => self.listings.listing(roles, view)?,
         };
         account.rights = listing.rights;
         if ask.channels.is_some() && ask.mode == Mode::Strict {
@@ -128,15 +128,15 @@ impl Policy {
         let bounds = self.ttl(facts, ask.ttl, listing.cap, now);
         account.ttl = Some(bounds);
         let ttl = bounds.result.ok_or(Denial::SessionExpiring)?;
-        Ok(Terms { ttl, channels: listing.channels, member_id, state: self.merged_state(facts, ask) })
+        Ok(Terms { ttl, channels: listing.channels, member_id, state: self.definition.merged_state(facts, ask) })
     }
 
     /// The least of all bounds, in whole minutes. `rights_cap`: the shortest-lived right's.
     pub(super) fn ttl(&self, facts: &Facts, asked: Option<Ttl>, rights_cap: Option<Ttl>, now: Timestamp) -> TtlAccount {
-        let guest_cap = self.guest.as_ref().filter(|_| facts.issuer().is_none()).and_then(|guest| guest.max_ttl);
-        let max = self.ttl.max;
-        let policy = [rights_cap, guest_cap].into_iter().flatten().fold(max, Ttl::min);
-        let default = asked.is_none().then_some(self.ttl.default);
+        let Definition { guest, ttl: TtlBounds { default, max, min }, .. } = &self.definition;
+        let guest_cap = guest.as_ref().filter(|_| facts.issuer().is_none()).and_then(|guest| guest.max_ttl);
+        let policy = [rights_cap, guest_cap].into_iter().flatten().fold(*max, Ttl::min);
+        let default = asked.is_none().then_some(*default);
         let session = facts.ends.map(|ends| now.millis_until(ends).div_euclid(60_000));
 
         let bounds = [
@@ -148,13 +148,13 @@ impl Policy {
         let bounds = bounds.into_iter().filter_map(|(bound, name)| bound.map(|bound| (bound, name)));
         // INVARIANT: the least of the bounds, and of equal ones the first.
         let (least, limited_by) = bounds.min_by_key(|(bound, _)| *bound).unwrap_or((0, LimitedBy::Policy));
-        let enough = session.is_none_or(|left| left >= minutes(self.ttl.min));
+        let enough = session.is_none_or(|left| left >= minutes(*min));
         let result = u64::try_from(least).ok().and_then(Ttl::from_minutes).filter(|_| enough);
         TtlAccount {
             request: asked,
             default,
             rights: rights_cap,
-            max,
+            max: *max,
             guest: guest_cap,
             policy,
             session,

@@ -1,16 +1,15 @@
 //! What a session is granted that asks for nothing in particular. As far as no claim has a say in it, it is the same for everybody
-//! with the same roles, and remembered by these; the rest is found out each time. Must not know ttls but caps, nor the time.
+//! with the same roles, and remembered by these; the rest is found out each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use foldhash::HashMap;
 
-use super::Policy;
 use super::account::{Denial, Right, Verdict};
 use super::pattern::Pattern;
 use super::view::{Candidates, View, names};
-use crate::chat::{ChannelName, Channels, Facts, MAX_CHANNELS, Permission, Rights, Ttl};
+use crate::chat::{ChannelName, Channels, MAX_CHANNELS, Permission, Rights, Ttl};
 
 /// How many rights are remembered at most, of all sets of roles together: some 10 MB. What does not fit is found out each
 /// time.
@@ -50,48 +49,64 @@ struct Remembered {
     rights: usize,
 }
 
-impl Policy {
-    /// What becomes of all that these roles grant by a concrete name.
-    pub(super) fn listing(&self, facts: &Facts, roles: &BTreeSet<usize>) -> Result<Listing, Denial> {
-        let known = match self.listings.of(roles) {
+impl Listings {
+    /// What becomes of all that these roles grant by a concrete name. `view` makes a new view of
+    /// these roles' rules for the session.
+    pub(super) fn listing<'a>(&self, roles: &BTreeSet<usize>, view: impl Fn() -> View<'a>) -> Result<Listing, Denial> {
+        let known = match self.get(roles) {
             Some(known) => known,
-            None => self.listings.remember(roles, self.look_through(facts, roles)?),
+            None => self.remember(roles, look_through(&view)?),
         };
         if known.open.is_empty() && !known.has_templates {
             return Ok(known.fixed.clone());
         }
-        let view = View::new(self, facts, roles);
+        let view = view();
         let mut candidates = known.open.clone();
         view.list(&mut candidates, is_template, MAX_CHANNELS.saturating_sub(known.fixed_names))?;
         Ok(known.fixed.with(view.judge(&names(candidates))))
     }
 
-    /// Judges each name that stands in the file by itself.
-    fn look_through(&self, facts: &Facts, roles: &BTreeSet<usize>) -> Result<Known, Denial> {
-        let mut literals = Candidates::new();
-        let view = View::new(self, facts, roles);
-        view.list(&mut literals, |pattern| !is_template(pattern), MAX_CHANNELS)?;
-        let (mut rights, mut fixed_names, mut open) = (Vec::new(), 0, Candidates::new());
-        for (name, given) in literals {
-            let alone = View::new(self, facts, roles);
-            let judged = alone.judge(&names(Candidates::from([(name.clone(), given)])));
-            // Also where it is denied: a template that can stand for this name looks at its claim here.
-            let parts = alone.split(&name);
-            for permission in Permission::ALL {
-                drop(alone.allowing(&parts, permission));
-            }
-            // INVARIANT: where no claim was looked at, roles alone decide, and another session with these comes out the same; and
-            // no template stands for any of these names.
-            if alone.consulted().next().is_some() {
-                open.insert(name, given);
-            } else {
-                rights.extend(judged);
-                fixed_names += 1;
-            }
-        }
-        let has_templates = view.allows().any(|(_, rule)| rule.pattern.is_concrete() && is_template(&rule.pattern));
-        Ok(Known { fixed: Listing::of(rights), fixed_names, open, has_templates })
+    fn get(&self, roles: &BTreeSet<usize>) -> Option<Arc<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_roles.get(roles).cloned()
     }
+
+    fn remember(&self, roles: &BTreeSet<usize>, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        let mut remembered = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // One for the set itself.
+        let rights = remembered.rights + known.fixed.rights.len() + known.open.len() + 1;
+        if rights <= MAX_RIGHTS && remembered.by_roles.insert(roles.clone(), Arc::clone(&known)).is_none() {
+            remembered.rights = rights;
+        }
+        known
+    }
+}
+
+/// Judges each name that stands in the file by itself.
+fn look_through<'a>(new_view: &impl Fn() -> View<'a>) -> Result<Known, Denial> {
+    let mut literals = Candidates::new();
+    let view = new_view();
+    view.list(&mut literals, |pattern| !is_template(pattern), MAX_CHANNELS)?;
+    let (mut rights, mut fixed_names, mut open) = (Vec::new(), 0, Candidates::new());
+    for (name, given) in literals {
+        let alone = new_view();
+        let judged = alone.judge(&names(Candidates::from([(name.clone(), given)])));
+        // Also where it is denied: a template that can stand for this name looks at its claim here.
+        let parts = alone.split(&name);
+        for permission in Permission::ALL {
+            drop(alone.allowing(&parts, permission));
+        }
+        // INVARIANT: where no claim was looked at, roles alone decide, and another session with these comes out the same; and
+        // no template stands for any of these names.
+        if alone.consulted().next().is_some() {
+            open.insert(name, given);
+        } else {
+            rights.extend(judged);
+            fixed_names += 1;
+        }
+    }
+    let has_templates = view.allows().any(|(_, rule)| rule.pattern.is_concrete() && is_template(&rule.pattern));
+    Ok(Known { fixed: Listing::of(rights), fixed_names, open, has_templates })
 }
 
 fn is_template(pattern: &Pattern) -> bool {
@@ -122,23 +137,6 @@ impl Listing {
     }
 }
 
-impl Listings {
-    fn of(&self, roles: &BTreeSet<usize>) -> Option<Arc<Known>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).by_roles.get(roles).cloned()
-    }
-
-    fn remember(&self, roles: &BTreeSet<usize>, known: Known) -> Arc<Known> {
-        let known = Arc::new(known);
-        let mut remembered = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // One for the set itself.
-        let rights = remembered.rights + known.fixed.rights.len() + known.open.len() + 1;
-        if rights <= MAX_RIGHTS && remembered.by_roles.insert(roles.clone(), Arc::clone(&known)).is_none() {
-            remembered.rights = rights;
-        }
-        known
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Candidates, Known, Listing, Listings, MAX_RIGHTS};
@@ -151,7 +149,7 @@ mod tests {
             let (fixed, open) = (Listing::default(), Candidates::new());
             listings.remember(&BTreeSet::from([role]), Known { fixed, fixed_names: 0, open, has_templates: false });
         }
-        assert!(listings.of(&BTreeSet::from([MAX_RIGHTS - 1])).is_some());
-        assert!(listings.of(&BTreeSet::from([MAX_RIGHTS])).is_none());
+        assert!(listings.get(&BTreeSet::from([MAX_RIGHTS - 1])).is_some());
+        assert!(listings.get(&BTreeSet::from([MAX_RIGHTS])).is_none());
     }
 }

@@ -1,11 +1,10 @@
-//! What a session may have, without asking for any of it. Must not mint, and makes no grant.
+//! What a session may have, without asking for any of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Policy;
 use super::account::{Denial, Verdict};
-use super::view::View;
+use super::definition::Policy;
 use crate::chat::{ChannelName, ClaimedRoles, Facts, MAX_CHANNELS, MemberId, Rights, Timestamp, Ttl};
 
 /// What a session may have now.
@@ -39,8 +38,8 @@ impl Policy {
     /// As for a token, save that an empty overview is one: no member id, blocked, over 500 names, too little left.
     pub fn overview(&self, facts: &Facts, now: Timestamp) -> Result<Overview, Denial> {
         let member_id = self.member(facts)?;
-        let (roles, _) = self.roles_of(facts);
-        let view = View::new(self, facts, &roles);
+        let (roles, _) = self.definition.roles_of(facts);
+        let view = self.definition.view(facts, &roles);
         let mut longest: Option<u32> = None;
         let mut living = |cap: Option<Ttl>| longest = longest.max(Some(cap.unwrap_or(Ttl::MAX).minutes()));
 
@@ -75,7 +74,7 @@ impl Policy {
         debug_assert!(facts.roles != ClaimedRoles::Withheld || roles.is_empty(), "withheld roles are none");
         Ok(Overview {
             member_id,
-            roles: self.names_of(&roles),
+            roles: self.definition.names_of(&roles),
             channels,
             patterns: patterns.into_iter().map(|(pattern, rights)| PatternRights { pattern, rights }).collect(),
             max_ttl: cap.map(|_| max_ttl),

@@ -1,18 +1,20 @@
-//! Patterns: from `"support:{sub}"` to segments, and which asked names they match. Must not know claims or rights.
+//! Patterns: from `"support:{sub}"` to segments.
 
-use super::value::Placeholder;
+use std::sync::Arc;
+
+use super::placeholder::{PatternFault, Placeholder, fault};
 use crate::chat::{ChannelName, GUEST_PREFIX, MemberId};
 
 /// A channel pattern, split into segments before anything is ever filled in.
 #[derive(Debug)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     /// As the file has it.
-    pub(super) text: std::sync::Arc<str>,
-    pub(super) segments: Vec<Segment>,
+    pub(crate) text: Arc<str>,
+    pub(crate) segments: Vec<Segment>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Segment {
+pub(crate) enum Segment {
     Literal(String),
     /// One whole non-empty segment: `*`.
     One,
@@ -24,14 +26,7 @@ pub(super) enum Segment {
 
 /// Every different placeholder of a policy once, so that each is resolved once a decision.
 #[derive(Debug, Default)]
-pub(super) struct Placeholders(Vec<Placeholder>);
-
-/// What is wrong with a pattern, and what to write instead.
-#[derive(Debug, PartialEq)]
-pub(super) struct PatternFault {
-    pub(super) message: String,
-    pub(super) advice: String,
-}
+pub(crate) struct Placeholders(Vec<Placeholder>);
 
 /// What a pattern is for: they have different rules for how they begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +37,7 @@ pub(super) enum Use {
 }
 
 impl Placeholders {
-    pub(super) fn get(&self, index: usize) -> Option<&Placeholder> {
+    pub(crate) fn get(&self, index: usize) -> Option<&Placeholder> {
         self.0.get(index)
     }
 
@@ -52,6 +47,11 @@ impl Placeholders {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Placeholder> {
         self.0.iter()
+    }
+
+    /// Whether one of these and one of another policy's stand for the same values in every session.
+    pub(crate) fn is_same(&self, index: usize, others: &Self, other: usize) -> bool {
+        self.get(index).zip(others.get(other)).is_some_and(|(one, other)| one.is_same(other))
     }
 
     pub(super) fn intern(&mut self, placeholder: Placeholder) -> usize {
@@ -93,17 +93,17 @@ impl Pattern {
     }
 
     /// Whether it names channels one by one: no `*`, no `**`.
-    pub(super) fn is_concrete(&self) -> bool {
+    pub(crate) fn is_concrete(&self) -> bool {
         !self.segments.iter().any(|segment| matches!(segment, Segment::One | Segment::Rest))
     }
 
     /// Whether it is `**`: everything.
-    pub(super) fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         self.segments == [Segment::Rest]
     }
 
     /// Whether it says the same as another; `same` says whether one of our placeholders is the same as one of its own.
-    pub(super) fn is_same(&self, other: &Self, same: &dyn Fn(usize, usize) -> bool) -> bool {
+    pub(crate) fn is_same(&self, other: &Self, same: &dyn Fn(usize, usize) -> bool) -> bool {
         let is_same = |(one, other): (&Segment, &Segment)| match (one, other) {
             (Segment::Placeholder(one), Segment::Placeholder(other)) => same(*one, *other),
             _ => one == other,
@@ -111,7 +111,7 @@ impl Pattern {
         self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(is_same)
     }
 
-    pub(super) fn placeholders(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn placeholders(&self) -> impl Iterator<Item = usize> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Placeholder(index) => Some(*index),
             _ => None,
@@ -252,8 +252,4 @@ fn least_chars(segments: &[Segment], placeholders: &Placeholders) -> usize {
         Segment::Placeholder(index) => placeholders.get(*index).map_or(1, Placeholder::least_chars),
     });
     separators + parts.sum::<usize>()
-}
-
-pub(super) fn fault<T>(message: impl Into<String>, advice: impl Into<String>) -> Result<T, PatternFault> {
-    Err(PatternFault { message: message.into(), advice: advice.into() })
 }

@@ -1,14 +1,43 @@
-//! A table of rules, found by the segments of their patterns: what a lookup costs follows what could match, not how many
-//! rules there are. Must not know sessions, rights or time.
+//! Roles and their tables of rules. Each table is a tree by pattern segments, so a lookup costs what
+//! could match, not how many rules there are.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::Rule;
+use super::account::RuleRef;
 use super::pattern::{Pattern, Segment};
+use crate::chat::{Rights, Ttl};
+use crate::schema::Place;
+
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) name: Arc<str>,
+    /// The aliases whose sessions may claim it; none: every alias.
+    pub(crate) issuers: Option<BTreeSet<String>>,
+    pub(crate) place: Place,
+    /// What its own rules have.
+    pub(crate) max_ttl: Option<Ttl>,
+    /// This role and all that it includes, directly or not; sorted.
+    pub(crate) closure: Vec<usize>,
+    pub(crate) allow: Rules,
+    pub(crate) deny: Rules,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) pattern: Pattern,
+    pub(crate) rights: Rights,
+    /// The cap of the table that it stands in; a deny has none.
+    pub(crate) max_ttl: Option<Ttl>,
+    pub(crate) line: usize,
+    pub(crate) place: Place,
+}
 
 /// The rules of one table, in the order of the file.
 #[derive(Debug, Default)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     list: Vec<Rule>,
     root: Node,
 }
@@ -27,11 +56,30 @@ struct Node {
 
 /// How a rule that is looked for stands to a pattern, whatever the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     /// It matches every name that the pattern matches.
     Covers,
     /// Some name may be matched by both.
     Overlaps,
+}
+
+impl Role {
+    /// Whether sessions of this issuer may claim it.
+    pub(crate) fn is_for(&self, alias: &str) -> bool {
+        self.issuers.as_ref().is_none_or(|issuers| issuers.contains(alias))
+    }
+
+    /// How an account refers to one of its rules.
+    pub(crate) fn reference(&self, rule: &Rule) -> RuleRef {
+        RuleRef { role: self.name.clone(), pattern: rule.pattern.text.clone(), line: rule.line }
+    }
+}
+
+impl Rule {
+    /// How long what it grants may live, in minutes.
+    pub(crate) fn generosity(&self) -> u32 {
+        self.max_ttl.map_or(u32::MAX, Ttl::minutes)
+    }
 }
 
 impl FromIterator<Rule> for Rules {
@@ -46,7 +94,7 @@ impl FromIterator<Rule> for Rules {
 }
 
 impl Rules {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Rule> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.list.iter()
     }
 
@@ -62,7 +110,7 @@ impl Rules {
     }
 
     /// The rules that stand so to `pattern`; `same` says whether one of our placeholders is the same as one of its own.
-    pub(super) fn related<'a>(
+    pub(crate) fn related<'a>(
         &'a self,
         relation: Relation,
         pattern: &Pattern,

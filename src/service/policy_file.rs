@@ -1,13 +1,13 @@
-//! The policy's file: compiled at the start, and again when it changes or on SIGHUP. What is of no use changes nothing. Must
-//! not know what a policy says.
+//! The policy's file: compiled at the start, and again when it changes or on SIGHUP. A file with
+//! faults changes nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::watched::{Content, Watched};
 use crate::api::App;
-use crate::policy::Policy;
-use crate::schema::{Faults, Lints};
+use crate::policy::{Compilation, Policy};
+use crate::schema::Faults;
 
 /// A policy's file.
 #[derive(Debug)]
@@ -43,19 +43,13 @@ impl PolicyFile {
         Ok((file, policy))
     }
 
-    /// What a file says: its policy or why there is none, and what is allowed there and probably not meant.
+    /// Reads and compiles a policy once, for what can be said of it even where it has faults.
     ///
     /// # Errors
-    /// As for [`PolicyFile::open`].
-    pub fn check(path: &Path, aliases: &BTreeSet<String>) -> (Result<Policy, Unusable>, Lints) {
+    /// Where the file cannot be read.
+    pub fn read(path: &Path, aliases: &BTreeSet<String>) -> Result<Compilation, Unusable> {
         let name = path.display().to_string();
-        match text_of(&name, Watched::open(path).content()) {
-            Ok(text) => {
-                let (policy, lints) = Policy::check(&name, text, aliases);
-                (policy.map_err(Unusable::Faulty), lints)
-            }
-            Err(unusable) => (Err(unusable), Lints::default()),
-        }
+        Ok(Compilation::new(&name, text_of(&name, Watched::open(path).content())?, aliases))
     }
 
     /// Its path, as it was given.

@@ -15,9 +15,7 @@ pub mod clock;
 mod lines;
 pub mod log;
 mod metrics;
-mod recorded;
 pub mod traces;
 mod writer;
 
 pub use metrics::{MetricSeries, Metrics, Series};
-pub use recorded::Recorded;

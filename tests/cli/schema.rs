@@ -10,7 +10,7 @@ use super::Place;
 
 /// The documents: as the command calls them, and the table of keys that each is read against.
 const DOCUMENTS: [(&str, &[Key]); 3] =
-    [("policy", usher::policy::KEYS), ("tests", usher::cases::KEYS), ("settings", usher::settings::KEYS)];
+    [("policy", usher::policy::KEYS), ("tests", usher::analysis::TEST_FILE_KEYS), ("settings", usher::settings::KEYS)];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use usher::cases::{self, Cases};
+use usher::analysis::{Cases, TEST_FILE_KEYS};
 use usher::policy::{self, Policy};
 use usher::schema::{Key, Kind};
 
@@ -192,7 +192,7 @@ fn the_reference_has_every_key_and_no_other() {
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
         rows.map(str::to_owned).collect()
     };
-    for (heading, table) in [("Keys of a policy\n", policy::KEYS), ("Keys of a file of tests\n", cases::KEYS)] {
+    for (heading, table) in [("Keys of a policy\n", policy::KEYS), ("Keys of a file of tests\n", TEST_FILE_KEYS)] {
         let mut all = BTreeSet::new();
         keys(table, "", &mut all);
         assert_eq!(listed(heading), all, "{heading}");

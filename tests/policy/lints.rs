@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use usher::chat::{Ask, ChannelName, Facts, Mode, Permission, Rights, Ttl};
-use usher::policy::{Denial, Policy};
+use usher::policy::{Compilation, Denial, Policy};
 
 use super::NOW;
 use super::widening::model::{self, File, MUTATIONS};
@@ -20,8 +20,9 @@ const SESSIONS: usize = 4;
 
 /// What each lint is told of: its name and the line.
 fn lints(text: &str, aliases: &BTreeSet<String>) -> Vec<(&'static str, usize)> {
-    let (policy, lints) = Policy::check("policy.toml", text, aliases);
-    assert!(policy.is_ok(), "{text}");
+    let compilation = Compilation::new("policy.toml", text, aliases);
+    let lints = usher::analysis::warnings(&compilation, aliases);
+    assert!(compilation.into_policy().is_ok(), "{text}");
     let line = |summary: &str| summary.strip_prefix("policy.toml:")?.split(':').next()?.parse().ok();
     lints.iter().map(|lint| (lint.name, line(&lint.summary()).unwrap())).collect()
 }

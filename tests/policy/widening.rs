@@ -13,8 +13,9 @@ use proptest::test_runner::{Config, TestRunner};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use serde_json::json;
+use usher::analysis::{Gain, changes_since, gains_over, role_mapping};
 use usher::chat::{Ask, ChannelName, ClaimedRoles, Facts, Mode, Object, Permission, Rights, Terms, Ttl};
-use usher::policy::{Denial, Gain, NothingGranted, Policy};
+use usher::policy::{Denial, NothingGranted, Policy};
 
 use self::model::{File, MUTATIONS};
 use super::{NOW, facts, listed, may, policy_for};
@@ -95,7 +96,7 @@ impl Second {
 }
 
 fn gains(old: &Policy, new: &Policy) -> Vec<Gain> {
-    new.gains_over(old, "new.toml", "old.toml")
+    gains_over((old, "old.toml"), (new, "new.toml"))
 }
 
 /// What comes of asking for these rights, as long as can be, with all that a client may try to put into the state.
@@ -210,7 +211,7 @@ fn what_is_called_no_wider_gives_no_session_more() {
     check(|first, second, done, seed| {
         let (old, new) = (compiled(first), compiled(second));
         let is_wider = !gains(&old, &new).is_empty();
-        let is_changed = !new.changes_since(&old).is_empty();
+        let is_changed = !changes_since(&old, &new).is_empty();
         prop_assert!(
             is_changed || !is_wider,
             "wider, and nothing is said differently: {}\n{}",
@@ -286,7 +287,7 @@ fn what_is_called_no_wider_gives_no_session_more() {
 /// What kind of session this is.
 fn kinds(policy: &Policy, facts: &Facts) -> Vec<&'static str> {
     let Some(alias) = facts.issuer() else { return vec!["a guest"] };
-    let known = policy.role_mapping(facts).claimed.iter().filter(|(_, roles)| !roles.is_empty()).count();
+    let known = role_mapping(policy, facts).claimed.iter().filter(|(_, roles)| !roles.is_empty()).count();
     let mut kinds = vec![match known {
         0 => "no known name",
         1 => "one name",

@@ -10,7 +10,7 @@ use clap::{ArgGroup, Args};
 
 use super::world::{Surroundings, World};
 use super::{Failure, print};
-use crate::explain::{Explained, document};
+use crate::analysis::{Explained, document};
 use crate::settings::Environment;
 use crate::telemetry::log;
 

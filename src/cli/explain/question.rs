@@ -6,14 +6,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::super::serve::open_verifier;
-use super::super::{Failure, block_on, decisions, input};
+use super::super::{Failure, block_on, input};
 use super::{Options, World};
+use crate::analysis::{Asked, Question, Recorded};
 use crate::chat::{Facts, Object, causes, json};
-use crate::explain::{Asked, Question};
 use crate::schema::quoted;
 use crate::session::unverified_facts;
 use crate::settings::{Environment, load_issuers};
-use crate::telemetry::{Recorded, clock, log};
+use crate::telemetry::{clock, log};
 
 /// How long keys are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,13 +37,13 @@ pub(super) fn gather(options: &Options, world: &World, environment: &Environment
 }
 
 fn recorded(id: &str, file: &Path, world: &World) -> Result<Question, Failure> {
-    let events = decisions::read(file)?;
+    let events = input::decisions(file)?;
     let is_it = |event: &&Recorded| event.request_id == id || event.decision_id.as_deref() == Some(id);
     let Some(event) = events.into_iter().rev().find(|event| is_it(&event)) else {
         let file = file.display();
         return Err(Failure::failed(format!("{file} has no audit event of the request {}", quoted(id))));
     };
-    let facts = decisions::facts_of(&event);
+    let facts = event.facts();
     // Who is no member is refused for that alone; of everybody else the request matters, which was never read.
     if event.decision_id.is_none() && world.policy.member(&facts).is_ok() {
         let code = log::visible(event.code.as_deref().unwrap_or(&event.outcome));
@@ -52,7 +52,7 @@ fn recorded(id: &str, file: &Path, world: &World) -> Result<Question, Failure> {
             quoted(id)
         )));
     }
-    let missing = decisions::missing_claims(&world.policy, &event);
+    let missing = event.missing_claims(&world.policy);
     if !missing.is_empty() && event.policy_sha256 != world.policy.sha256() {
         let claims: Vec<_> = missing.iter().map(|claim| quoted(claim)).collect();
         let why = format!(
@@ -65,7 +65,7 @@ fn recorded(id: &str, file: &Path, world: &World) -> Result<Question, Failure> {
         return Err(Failure::failed(why));
     }
     let now = event.decided_at.unwrap_or_else(clock::now);
-    Ok(Question { facts, ask: Asked::Recorded(decisions::ask_of(&event)), now, recorded: Some(event) })
+    Ok(Question { facts, ask: Asked::Recorded(event.ask()), now, recorded: Some(event) })
 }
 
 /// Standard input can be read once: whoever came second would find it empty, and no claims or no request are something else.

@@ -6,8 +6,8 @@ use std::fmt::{Display, Write as _};
 use serde::Serialize;
 
 use super::World;
-use crate::chat::{ChannelName, MemberId, Object, Permission, Rights, Terms, Ttl};
-use crate::explain::Explained;
+use crate::analysis::{Explained, in_words, role_mapping, why_nothing};
+use crate::chat::{ChannelName, MemberId, Object, Rights, Terms, Ttl};
 use crate::policy::{Right, TtlAccount, Verdict};
 use crate::telemetry::{clock, log};
 
@@ -66,7 +66,7 @@ impl Words {
             self.line(SAME, told);
         }
         for (channel, rights) in &recorded.granted {
-            self.line(SAME, format!("granted {channel} {}", words(*rights)));
+            self.line(SAME, format!("granted {channel} {}", rights));
         }
     }
 
@@ -77,7 +77,7 @@ impl Words {
             Err(_) => self.line("member", "none"),
         }
         self.line("issuer", facts.issuer().unwrap_or("none: a guest"));
-        let mapping = world.policy.role_mapping(facts);
+        let mapping = role_mapping(&world.policy, facts);
         let mut label = "roles";
         for (name, roles) in &mapping.claimed {
             let told = match roles.as_slice() {
@@ -109,14 +109,14 @@ impl Words {
         let mut label = "rights";
         for right in account.rights.iter() {
             let effect = if right.is_allowed() { "yes" } else { "no " };
-            let why = world.policy.in_words(&explained.question.facts, right, &world.file);
+            let why = in_words(&world.policy, &explained.question.facts, right, &world.file);
             let told = format!("{effect} {} {}: {why}{}", right.channel, right.permission.as_str(), cap(right));
             self.line(label, told);
             label = SAME;
         }
         if label == "rights" {
             self.line(label, "none by name");
-            for why in world.policy.why_nothing(&explained.question.facts, &world.file) {
+            for why in why_nothing(&world.policy, &explained.question.facts, &world.file) {
                 self.line(SAME, why);
             }
         }
@@ -126,7 +126,7 @@ impl Words {
         let patterns = explained.overview.iter().flat_map(|overview| &overview.patterns);
         for (index, row) in patterns.enumerate() {
             let label = if index == 0 { "patterns" } else { SAME };
-            self.line(label, format!("{} {}, where asked for by name", row.pattern, words(row.rights)));
+            self.line(label, format!("{} {}, where asked for by name", row.pattern, row.rights));
         }
     }
 
@@ -180,8 +180,4 @@ fn cap(right: &Right) -> String {
         Verdict::Allowed { cap: Some(cap), .. } => format!(", for {cap} at most"),
         _ => String::new(),
     }
-}
-
-fn words(rights: Rights) -> String {
-    rights.permissions().map(Permission::as_str).collect::<Vec<_>>().join(" and ")
 }

@@ -1,5 +1,7 @@
 //! Changes by hand, each with what is to be said of it and of its reverse; and what cannot be proved.
 
+use usher::analysis::changes_since;
+
 use super::super::policy_for;
 use super::gains;
 
@@ -61,7 +63,7 @@ use Verdict::{NoWider, Same, Wider};
 
 fn verdict(old: &str, new: &str) -> (Verdict, String) {
     let (old, new) = (policy_for(old, &["app"]), policy_for(new, &["app"]));
-    let (changes, gains) = (new.changes_since(&old), gains(&old, &new));
+    let (changes, gains) = (changes_since(&old, &new), gains(&old, &new));
     let verdict = match (changes.is_empty(), gains.is_empty()) {
         (true, true) => Same,
         (false, true) => NoWider,

@@ -1,11 +1,10 @@
-//! What two policies say differently, by meaning: a rule that has moved has not changed. Must not judge it.
+//! What two policies say differently, by meaning: a rule that has moved has not changed.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::rules::{Relation, Rules};
-use super::{Policy, Role};
-use crate::chat::{Permission, Rights, Ttl};
+use crate::chat::{Rights, Ttl};
+use crate::policy::{Definition, Policy, Relation, Role, Rules};
 
 /// One thing that is said differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,21 +19,19 @@ pub struct Change {
     pub line: Option<usize>,
 }
 
-impl Policy {
-    /// What this policy says differently than `old`, in the order of their tables.
-    #[must_use]
-    pub fn changes_since(&self, old: &Self) -> Vec<Change> {
-        let mut changes = Changes { old, new: self, list: Vec::new() };
-        changes.whole();
-        changes.member();
-        changes.roles();
-        changes.list
-    }
+/// What a policy says differently than `old`, in the order of their tables.
+#[must_use]
+pub fn changes_since(old: &Policy, new: &Policy) -> Vec<Change> {
+    let mut changes = Changes { old: old.definition(), new: new.definition(), list: Vec::new() };
+    changes.whole();
+    changes.member();
+    changes.roles();
+    changes.list
 }
 
 struct Changes<'a> {
-    old: &'a Policy,
-    new: &'a Policy,
+    old: &'a Definition,
+    new: &'a Definition,
     list: Vec<Change>,
 }
 
@@ -67,23 +64,23 @@ impl<'a> Changes<'a> {
         ] {
             self.changed("[ttl]", key, &was, &is, Ttl::to_string);
         }
-        let named = |policy: &Policy, role: Option<usize>| {
+        let named = |policy: &Definition, role: Option<usize>| {
             role.and_then(|role| policy.role(role))
                 .map_or_else(|| "none".to_owned(), |role| format!("\"{}\"", role.name))
         };
-        let default = |policy: &Policy| named(policy, policy.default_role);
+        let default = |policy: &Definition| named(policy, policy.default_role);
         self.changed("[defaults]", "role", &default(old), &default(new), Clone::clone);
-        let guest = |policy: &Policy| named(policy, policy.guest.as_ref().map(|guest| guest.role));
+        let guest = |policy: &Definition| named(policy, policy.guest.as_ref().map(|guest| guest.role));
         self.changed("[guest]", "role", &guest(old), &guest(new), Clone::clone);
-        let cap = |policy: &Policy| policy.guest.as_ref().and_then(|guest| guest.max_ttl);
+        let cap = |policy: &Definition| policy.guest.as_ref().and_then(|guest| guest.max_ttl);
         self.changed("[guest]", "max_ttl", &cap(old), &cap(new), |cap| shown(*cap));
-        let blocked = |policy: &Policy| policy.blocked.iter().cloned().collect::<BTreeSet<String>>();
+        let blocked = |policy: &Definition| policy.blocked.iter().cloned().collect::<BTreeSet<String>>();
         self.members("[blocked]", "members", &blocked(old), &blocked(new));
     }
 
     fn member(&mut self) {
         let (old, new) = (self.old, self.new);
-        let same = |was: usize, is: usize| is_same(old, new, was, is);
+        let same = |was: usize, is: usize| old.placeholders.is_same(was, &new.placeholders, is);
         if !old.member.pattern.is_same(&new.member.pattern, &same) {
             let (was, is) = (&old.member.pattern.text, &new.member.pattern.text);
             let line = new.member.is_written.then(|| new.member.place.line());
@@ -91,7 +88,7 @@ impl<'a> Changes<'a> {
         }
         let keys: BTreeSet<&String> = old.state.iter().chain(&new.state).map(|own| &own.key).collect();
         for key in keys {
-            let own = |policy: &'a Policy| policy.state.iter().find(|own| own.key == *key);
+            let own = |policy: &'a Definition| policy.state.iter().find(|own| own.key == *key);
             match (own(old), own(new)) {
                 (Some(was), Some(is)) if !was.value.is_same(&is.value) => {
                     self.add("[member]", '~', format!("state {key} {} → {}", was.value, is.value), Some(is.line));
@@ -106,17 +103,17 @@ impl<'a> Changes<'a> {
 
     fn roles(&mut self) {
         let (old, new) = (self.old, self.new);
-        let named = |policy: &Policy, name: &str| policy.roles.iter().position(|role| &*role.name == name);
+        let named = |policy: &Definition, name: &str| policy.roles.iter().position(|role| &*role.name == name);
         for role in &old.roles {
             let table = format!("role {}", role.name);
             match named(new, &role.name) {
                 Some(index) => self.role(&table, role, index),
-                None => self.add(&table, '-', "the role", Some(role.line)),
+                None => self.add(&table, '-', "the role", Some(role.place.line())),
             }
         }
         for role in new.roles.iter().filter(|role| named(old, &role.name).is_none()) {
             let table = format!("role {}", role.name);
-            self.add(&table, '+', "the role", Some(role.line));
+            self.add(&table, '+', "the role", Some(role.place.line()));
             if let Some(cap) = role.max_ttl {
                 self.add(&table, '+', format!("max_ttl {cap}"), None);
             }
@@ -126,12 +123,7 @@ impl<'a> Changes<'a> {
             self.members(&table, "issuers", &nobody, role.issuers.as_ref().unwrap_or(&nobody));
             for (rules, does) in [(&role.allow, ""), (&role.deny, "deny ")] {
                 for rule in rules.iter() {
-                    self.add(
-                        &table,
-                        '+',
-                        format!("{does}\"{}\" {}", rule.pattern.text, words(rule.rights)),
-                        Some(rule.line),
-                    );
+                    self.add(&table, '+', format!("{does}\"{}\" {}", rule.pattern.text, rule.rights), Some(rule.line));
                 }
             }
         }
@@ -164,8 +156,8 @@ impl<'a> Changes<'a> {
 
     fn rules(&mut self, table: &str, does: &str, was: &Rules, is: &Rules) {
         let (old, new) = (self.old, self.new);
-        let forth = |was: usize, is: usize| is_same(old, new, was, is);
-        let back = |is: usize, was: usize| is_same(old, new, was, is);
+        let forth = |was: usize, is: usize| old.placeholders.is_same(was, &new.placeholders, is);
+        let back = |is: usize, was: usize| old.placeholders.is_same(was, &new.placeholders, is);
         self.missing(table, '-', does, was, is, &back);
         self.missing(table, '+', does, is, was, &forth);
     }
@@ -185,34 +177,23 @@ impl<'a> Changes<'a> {
             let equal = covering.filter(|other| other.pattern.is_same(&rule.pattern, same));
             let rights = rule.rights.minus(equal.fold(Rights::NONE, |all, other| all.union(other.rights)));
             if !rights.is_none() {
-                self.add(table, sign, format!("{does}\"{}\" {}", rule.pattern.text, words(rights)), Some(rule.line));
+                self.add(table, sign, format!("{does}\"{}\" {}", rule.pattern.text, rights), Some(rule.line));
             }
         }
     }
 }
 
 /// The roles that come along with one, by whatever way.
-fn included(policy: &Policy, role: &Role) -> BTreeSet<String> {
+fn included(policy: &Definition, role: &Role) -> BTreeSet<String> {
     let names = role.closure.iter().filter_map(|index| policy.role(*index)).map(|role| role.name.to_string());
     names.filter(|name| **name != *role.name).collect()
 }
 
 /// The names that a session may claim a role by.
-fn claimed(policy: &Policy, role: &Role) -> BTreeSet<String> {
+fn claimed(policy: &Definition, role: &Role) -> BTreeSet<String> {
     let is_it =
         |roles: &Vec<usize>| roles.iter().filter_map(|index| policy.role(*index)).any(|it| it.name == role.name);
     policy.claimed.iter().filter(|(_, roles)| is_it(roles)).map(|(claimed, _)| claimed.clone()).collect()
-}
-
-fn is_same(old: &Policy, new: &Policy, was: usize, is: usize) -> bool {
-    match (old.placeholders.get(was), new.placeholders.get(is)) {
-        (Some(was), Some(is)) => was.is_same(is),
-        _ => false,
-    }
-}
-
-fn words(rights: Rights) -> String {
-    rights.permissions().map(Permission::as_str).collect::<Vec<_>>().join(" and ")
 }
 
 fn shown(cap: Option<Ttl>) -> String {

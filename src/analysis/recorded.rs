@@ -1,12 +1,15 @@
-//! Audit events as they are read again: what was known, asked and decided then. The other side of `audit.rs`; must not
-//! know a policy, nor decide anything.
+//! Reads audit events back from a log, and the session and request that each of them describes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::clock;
-use crate::chat::{ChannelName, Mode, Object, Permission, Rights, Timestamp, Ttl};
+use crate::chat::{
+    Ask, ChannelName, ClaimedRoles, Facts, GUEST_PREFIX, Mode, Object, Permission, Rights, Timestamp, Ttl, Who, json,
+};
+use crate::policy::Policy;
+use crate::telemetry::clock;
 
 /// One decision, or one request that came to none.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +54,7 @@ impl Recorded {
     /// # Errors
     /// Where it is one and cannot be understood: which member.
     pub fn read(line: &str) -> Result<Option<Self>, String> {
-        let Ok(Value::Object(event)) = crate::chat::json::parse(line.as_bytes()) else { return Ok(None) };
+        let Ok(Value::Object(event)) = json::parse(line.as_bytes()) else { return Ok(None) };
         if event.get("event").and_then(Value::as_str) != Some("audit") {
             return Ok(None);
         }
@@ -79,6 +82,35 @@ impl Recorded {
             ttl: event.minutes("ttl")?,
             policy_sha256: event.text("policy_sha256")?.ok_or("it has no `policy_sha256`")?,
         }))
+    }
+
+    /// Who asked, as far as it was self.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let Some(issuer) = self.issuer.clone() else {
+            // A guest's id is the same again, so that what comes of it can be compared.
+            let fresh = self.member_id.as_deref().and_then(|id| id.strip_prefix(GUEST_PREFIX));
+            return Facts::guest(fresh.and_then(|id| Uuid::parse_str(id).ok()).unwrap_or_default());
+        };
+        Facts {
+            who: Who::Known { issuer },
+            roles: self.roles_claimed.clone().map_or(ClaimedRoles::Withheld, ClaimedRoles::Names),
+            claims: claims_from(&self.claims).into(),
+            ends: self.session_ends,
+        }
+    }
+
+    /// What was asked for. The state that a client added is not self.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        Ask { channels: self.asked.clone(), ttl: self.ttl_asked, state: Object::new(), mode: self.mode }
+    }
+
+    /// The claims that this policy would need to decide the same, and that were not self.
+    #[must_use]
+    pub fn missing_claims(&self, policy: &Policy) -> Vec<String> {
+        let needed = claims_needed(policy, &self.facts(), &self.ask());
+        needed.into_iter().filter(|claim| !is_recorded(&self.claims, claim)).collect()
     }
 }
 
@@ -120,5 +152,71 @@ impl Event {
             Some((ChannelName::parse(channel).ok()?, rights))
         };
         self.get(name, |value| value.as_object()?.iter().map(row).collect())
+    }
+}
+
+/// The claims, by the file's names, that this decision depends on: those in the member id, and
+/// those that the evaluator reads for this request.
+#[must_use]
+pub fn claims_needed(policy: &Policy, facts: &Facts, ask: &Ask) -> BTreeSet<String> {
+    // A guest has none, which is known.
+    if facts.issuer().is_none() {
+        return BTreeSet::new();
+    }
+    let policy = policy.definition();
+    let (roles, _) = policy.roles_of(facts);
+    let view = policy.view(facts, &roles);
+    // Only what it looks at matters here, not what it finds.
+    let asked = ask.channels.clone().map_or_else(|| view.concrete(), Ok).unwrap_or_default();
+    let _ = view.judge(&asked);
+    let member = policy.member.pattern.placeholders().filter_map(|index| policy.placeholders.get(index));
+    let needed = view.consulted().chain(member).filter(|placeholder| !placeholder.is_issuer());
+    needed.map(|placeholder| placeholder.claim().to_owned()).collect()
+}
+
+/// The claims of a session from a record of those that a policy read.
+#[must_use]
+pub fn claims_from(recorded: &Object) -> Object {
+    let mut claims = Object::new();
+    // A whole comes before its parts, which it then has already.
+    let mut names: Vec<(&String, &Value)> = recorded.iter().filter(|(_, value)| !value.is_null()).collect();
+    names.sort_by_key(|(name, _)| name.len());
+    for (name, value) in names {
+        let Some(pointer) = name.strip_prefix('/') else {
+            claims.insert(name.clone(), value.clone());
+            continue;
+        };
+        let parts: Vec<String> = pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+        insert(&mut claims, &parts, value);
+    }
+    claims
+}
+
+/// Whether a record of these claims says what this one is, be it that it is absent.
+#[must_use]
+pub fn is_recorded(recorded: &Object, claim: &str) -> bool {
+    let top =
+        |name: &str| name.strip_prefix('/').map_or_else(|| format!("/{}", escaped(name)), |rest| format!("/{rest}"));
+    let wanted = top(claim);
+    recorded
+        .keys()
+        .map(|name| top(name))
+        .any(|known| wanted == known || wanted.strip_prefix(&known).is_some_and(|rest| rest.starts_with('/')))
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn insert(object: &mut Object, path: &[String], value: &Value) {
+    match path {
+        [] => {}
+        [last] => drop(object.entry(last.clone()).or_insert_with(|| value.clone())),
+        [first, rest @ ..] => {
+            let inner = object.entry(first.clone()).or_insert_with(|| Value::Object(Object::new()));
+            if let Some(inner) = inner.as_object_mut() {
+                insert(inner, rest, value);
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Placeholders: which claim, through which filter, and the values that a session gives them. Claims are values, never
-//! patterns: nothing here is parsed again. Must not know where in a pattern a value goes.
+//! patterns: nothing here is parsed again.
 
 use std::borrow::Cow;
 
@@ -8,19 +8,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::pattern::{PatternFault, fault};
 use crate::chat::Facts;
 use crate::schema::{nearest, quoted};
 
 /// The most elements that a claim's list may have.
-pub(super) const MAX_VALUES: usize = 1_000;
+pub(crate) const MAX_VALUES: usize = 1_000;
 /// The most characters that an unfiltered value may have.
 const MAX_VALUE_CHARS: usize = 128;
 const FILTERS: [&str; 2] = ["b64url", "sha256"];
 
 /// `{sub}`, `{/tenant/id}`, `{issuer}`, `{email|sha256}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Placeholder {
+pub(crate) struct Placeholder {
     /// As the file has it, without braces and filter.
     text: String,
     claim: Claim,
@@ -43,15 +42,22 @@ enum Filter {
     Sha256,
 }
 
+/// What is wrong with a pattern or a placeholder, and what to write instead.
+#[derive(Debug, PartialEq)]
+pub(super) struct PatternFault {
+    pub(super) message: String,
+    pub(super) advice: String,
+}
+
 /// What a placeholder stands for in one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Values {
+pub(crate) struct Values {
     /// Those that fit, each once, sorted.
-    pub(super) fitting: Vec<String>,
+    pub(crate) fitting: Vec<String>,
     /// How many there were, fitting or not, twice or not.
-    pub(super) given: usize,
+    pub(crate) given: usize,
     /// Whether there was a value, or a list of at most 1,000, and all of it fits. An empty list is whole.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Placeholder {
@@ -81,12 +87,12 @@ impl Placeholder {
         Ok(Self { text: text.to_owned(), claim, filter })
     }
 
-    pub(super) fn is_issuer(&self) -> bool {
+    pub(crate) fn is_issuer(&self) -> bool {
         self.claim == Claim::Issuer
     }
 
     /// Whether both stand for the same values in every session, however they are written.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         let path = |placeholder: &Self| match &placeholder.claim {
             Claim::Issuer => None,
             Claim::Name(name) => Some((name.clone(), String::new())),
@@ -96,12 +102,12 @@ impl Placeholder {
     }
 
     /// Whether a value goes through a filter.
-    pub(super) fn is_filtered(&self) -> bool {
+    pub(crate) fn is_filtered(&self) -> bool {
         self.filter.is_some()
     }
 
     /// The claim as the file writes it.
-    pub(super) fn claim(&self) -> &str {
+    pub(crate) fn claim(&self) -> &str {
         &self.text
     }
 
@@ -115,7 +121,7 @@ impl Placeholder {
     }
 
     /// What the session gives it.
-    pub(super) fn values(&self, facts: &Facts, separator: char) -> Values {
+    pub(crate) fn values(&self, facts: &Facts, separator: char) -> Values {
         if self.claim == Claim::Issuer {
             return facts.issuer().map_or_else(Values::default, |alias| self.collect([&Value::from(alias)], separator));
         }
@@ -157,7 +163,7 @@ impl Placeholder {
     }
 
     /// The claim itself; none for the issuer's alias, which is none.
-    pub(super) fn claim_of<'a>(&self, facts: &'a Facts) -> Option<&'a Value> {
+    pub(crate) fn claim_of<'a>(&self, facts: &'a Facts) -> Option<&'a Value> {
         match &self.claim {
             Claim::Issuer => None,
             Claim::Name(name) => facts.claims.get(name),
@@ -188,6 +194,12 @@ impl Placeholder {
             Some(filter) => (!text.is_empty()).then(|| filter.apply(&text).into()),
             None => fits_a_segment(&text, separator).then_some(text),
         }
+    }
+}
+
+impl Values {
+    pub(crate) fn has(&self, segment: &str) -> bool {
+        self.fitting.binary_search_by(|value| value.as_str().cmp(segment)).is_ok()
     }
 }
 
@@ -259,4 +271,8 @@ fn parse_pointer(pointer: &str) -> Result<Claim, PatternFault> {
         None => (pointer, ""),
     };
     Ok(Claim::Pointer { first: first.replace("~1", "/").replace("~0", "~"), rest: rest.to_owned() })
+}
+
+pub(super) fn fault<T>(message: impl Into<String>, advice: impl Into<String>) -> Result<T, PatternFault> {
+    Err(PatternFault { message: message.into(), advice: advice.into() })
 }

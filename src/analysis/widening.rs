@@ -1,5 +1,5 @@
 //! What one policy lets some session have, or have for longer, that another does not: every case of it, and also what
-//! cannot be proved to be none. Must not know how it is shown, and makes no grant.
+//! cannot be proved to be none.
 //!
 //! Rights are a union of what roles allow less what any of them denies, so it is enough to look at one claimed name after
 //! another: whoever claims several names has each name's rules beside the others'. A rule is no wider if one rule of
@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::rules::{Relation, Rules};
-use super::view::reference;
-use super::who::{OTHER, Who, told};
-use super::{Policy, Role, Rule};
 use crate::chat::{Permission, Rights, Ttl};
+use crate::policy::{Definition, Policy, Relation, Role, Rule, Rules};
+
+/// The alias of no issuer: it stands for all that neither policy names.
+const OTHER: &str = "";
 
 /// Something that some session can have by one policy and not by another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,38 +23,47 @@ pub struct Gain {
     pub who: Vec<String>,
 }
 
-impl Policy {
-    /// What some session could have by this policy that it could not by `old`; the files are how the two are called.
-    #[must_use]
-    pub fn gains_over(&self, old: &Self, file: &str, old_file: &str) -> Vec<Gain> {
-        let mut gains = Gains {
-            old,
-            new: self,
-            was: namesakes(self, old),
-            is: namesakes(old, self),
-            file,
-            old_file,
-            found: Vec::new(),
-            places: HashMap::new(),
-        };
-        if self.separator != old.separator {
-            let what =
-                format!("names split at `{}`, not at `{}`: no rule can be compared", self.separator, old.separator);
-            gains.everybody(what);
-            return gains.found();
-        }
-        gains.identities();
-        gains.lives();
-        for (who, alias) in gains.sessions() {
-            gains.of(&who, &alias);
-        }
-        gains.found()
+/// Sessions that have the same roles, as far as names tell.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    /// Those that claim this name.
+    Claiming(String),
+    /// Those that claim no name which is known.
+    Unknown,
+    Guest,
+}
+
+/// What some session can have by the new policy that it could not by the old one. Each comes with
+/// the name of its file.
+#[must_use]
+pub fn gains_over((old, old_file): (&Policy, &str), (new, file): (&Policy, &str)) -> Vec<Gain> {
+    let (old, new) = (old.definition(), new.definition());
+    let mut gains = Gains {
+        old,
+        new,
+        was: namesakes(new, old),
+        is: namesakes(old, new),
+        file,
+        old_file,
+        found: Vec::new(),
+        places: HashMap::new(),
+    };
+    if new.separator != old.separator {
+        let what = format!("names split at `{}`, not at `{}`: no rule can be compared", new.separator, old.separator);
+        gains.everybody(what);
+        return gains.found();
     }
+    gains.identities();
+    gains.lives();
+    for (who, alias) in gains.sessions() {
+        gains.of(&who, &alias);
+    }
+    gains.found()
 }
 
 struct Gains<'a> {
-    old: &'a Policy,
-    new: &'a Policy,
+    old: &'a Definition,
+    new: &'a Definition,
     /// For each role of the new policy the one of its name in the old one.
     was: Vec<Option<usize>>,
     /// The same the other way round.
@@ -142,7 +151,7 @@ impl Gains<'_> {
     }
 
     fn of(&mut self, who: &Who, alias: &str) {
-        let (was, is) = (self.old.roles_of_who(who, alias), self.new.roles_of_who(who, alias));
+        let (was, is) = (roles_of_who(self.old, who, alias), roles_of_who(self.new, who, alias));
         let nobody = BTreeSet::new();
         match (was, is) {
             (Some(was), Some(is)) => {
@@ -153,7 +162,7 @@ impl Gains<'_> {
             (None, Some(is)) => self.allows(who, alias, &nobody, &is),
             // One that no longer is: whoever claims no other has the default role; whoever does lacks its denies.
             (Some(was), None) => {
-                let default = self.new.roles_of_who(&Who::Unknown, alias).unwrap_or_default();
+                let default = roles_of_who(self.new, &Who::Unknown, alias).unwrap_or_default();
                 self.allows(who, alias, &was, &default);
                 self.denies(who, alias, &was, &nobody);
             }
@@ -169,7 +178,7 @@ impl Gains<'_> {
                 let now = Self::life(new, who, rule).min(self.old.ttl.max.minutes());
                 let longest = self.longest_before(who, rule, permission, namesake_first(&self.was, index, was), now);
                 if longest.is_none_or(|longest| longest < now) && !self.denied(rule, permission, is) {
-                    let by = reference(role, rule).within(self.file);
+                    let by = role.reference(rule).within(self.file);
                     let more = longest.and_then(|minutes| Ttl::from_minutes(minutes.into()));
                     let more = more.map_or_else(String::new, |was| {
                         let is = Ttl::from_minutes(Self::life(new, who, rule).into()).unwrap_or(Ttl::MAX);
@@ -205,14 +214,14 @@ impl Gains<'_> {
     }
 
     /// How long what a rule grants may live, in minutes.
-    fn life(policy: &Policy, who: &Who, rule: &Rule) -> u32 {
+    fn life(policy: &Definition, who: &Who, rule: &Rule) -> u32 {
         let guests = policy.guest.as_ref().filter(|_| *who == Who::Guest).and_then(|guest| guest.max_ttl);
         [policy.ttl.max.minutes(), guests.map_or(u32::MAX, Ttl::minutes)].into_iter().fold(rule.generosity(), u32::min)
     }
 
     /// Whether a deny that comes along takes all that a rule grants.
     fn denied(&self, rule: &Rule, permission: Permission, is: &BTreeSet<usize>) -> bool {
-        let same = |a: usize, b: usize| self.new.is_same(a, b);
+        let same = |a: usize, b: usize| self.new.placeholders.is_same(a, &self.new.placeholders, b);
         let mut denies = is
             .iter()
             .filter_map(|role| self.new.role(*role))
@@ -242,23 +251,20 @@ impl Gains<'_> {
             let reached = roles.flat_map(|(_, role)| role.allow.related(Relation::Overlaps, &rule.pattern, &same));
             let reached = reached.fold(Rights::NONE, |rights, allow| rights.union(allow.rights));
             for permission in lost.intersection(reached).permissions() {
-                let denied = reference(role, rule).within(self.old_file);
+                let denied = role.reference(rule).within(self.old_file);
                 self.somebody(who, alias, format!("{}, not denied by {denied}", permission.as_str()));
             }
         }
     }
 
     fn is_same(&self, old: usize, new: usize) -> bool {
-        match (self.old.placeholders.get(old), self.new.placeholders.get(new)) {
-            (Some(old), Some(new)) => old.is_same(new),
-            _ => false,
-        }
+        self.old.placeholders.is_same(old, &self.new.placeholders, new)
     }
 }
 
 /// Rules of these roles, each with its role and where that stands among all.
 fn each<'a>(
-    policy: &'a Policy,
+    policy: &'a Definition,
     roles: &BTreeSet<usize>,
     rules: impl Fn(&'a Role) -> &'a Rules,
 ) -> impl Iterator<Item = (usize, &'a Role, &'a Rule)> {
@@ -267,7 +273,7 @@ fn each<'a>(
 }
 
 /// For each role of one policy the role of its name in another.
-fn namesakes(one: &Policy, other: &Policy) -> Vec<Option<usize>> {
+fn namesakes(one: &Definition, other: &Definition) -> Vec<Option<usize>> {
     let known: HashMap<&str, usize> =
         other.roles.iter().enumerate().map(|(index, role)| (&*role.name, index)).collect();
     one.roles.iter().map(|role| known.get(&*role.name).copied()).collect()
@@ -277,4 +283,32 @@ fn namesakes(one: &Policy, other: &Policy) -> Vec<Option<usize>> {
 fn namesake_first(names: &[Option<usize>], of: usize, roles: &BTreeSet<usize>) -> impl Iterator<Item = usize> {
     let namesake = names.get(of).copied().flatten().filter(|namesake| roles.contains(namesake));
     namesake.into_iter().chain(roles.iter().copied())
+}
+
+/// The roles of sessions of this issuer; none where they claim a name that is not known.
+fn roles_of_who(policy: &Definition, who: &Who, alias: &str) -> Option<BTreeSet<usize>> {
+    let closure = |roles: Vec<usize>| roles.into_iter().flat_map(|role| policy.closure(role)).collect();
+    match who {
+        Who::Claiming(name) => {
+            let known = policy.known(name, alias);
+            (!known.is_empty()).then(|| closure(known))
+        }
+        Who::Unknown => Some(closure(policy.default_role_for(alias).into_iter().collect())),
+        Who::Guest => Some(closure(policy.guest.iter().map(|guest| guest.role).collect())),
+    }
+}
+
+/// Whose sessions these are, in words: of these issuers, of `all` that there are.
+fn told(who: &Who, of: &BTreeSet<String>, all: &BTreeSet<String>) -> Vec<String> {
+    let whose = |of: &str| match who {
+        Who::Claiming(name) => format!("sessions{of} that claim `{name}`"),
+        Who::Unknown => format!("sessions{of} without a known role"),
+        Who::Guest => "guests".to_owned(),
+    };
+    if of == all || *who == Who::Guest {
+        return vec![whose("")];
+    }
+    let of_one =
+        |alias: &String| if alias == OTHER { " of any other issuer".to_owned() } else { format!(" of {alias}") };
+    of.iter().map(|alias| whose(&of_one(alias))).collect()
 }

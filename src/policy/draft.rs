@@ -1,14 +1,81 @@
-//! What several issuers need of a policy: their users are not one name space, so nothing may treat them as one. Must not
-//! know what an issuer is beyond its alias.
+//! Roles while they are compiled, and the checks between them: `includes` has no circles, and
+//! users of different issuers stay apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::compile::Draft;
 use super::pattern::{Pattern, Placeholders};
+use super::placeholder::Placeholder;
+use super::rules::Rule;
+use crate::chat::Ttl;
 use crate::schema::{Faults, Place, quoted};
 
-/// The roles and the aliases that they may be claimed by.
-pub(super) struct World<'a> {
+/// A role as it is being put together, with the places that later faults point to.
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) includes: Vec<(usize, Place)>,
+    /// The names that a session may claim it by.
+    pub(super) claimed_as: Vec<String>,
+    pub(super) issuers: Option<BTreeSet<String>>,
+    /// Whether they cannot be read, so that nothing can be said of them.
+    pub(super) has_lost_issuers: bool,
+    pub(super) max_ttl: Option<Ttl>,
+    pub(super) allow: Vec<Rule>,
+    pub(super) deny: Vec<Rule>,
+}
+
+/// Every circle of `includes`, told once each, at the role of it that stands first in the file.
+pub(super) fn circles(drafts: &[Draft], faults: &mut Faults) {
+    for (start, draft) in drafts.iter().enumerate() {
+        let Some((circle, place)) = circle_from(start, drafts) else { continue };
+        if circle.iter().all(|role| *role >= start) {
+            let names = circle.iter().chain([&start]).filter_map(|role| drafts.get(*role));
+            let path = names.map(|draft| draft.name.as_str()).collect::<Vec<_>>().join(" → ");
+            let message = format!("role {} includes itself: {path}", quoted(&draft.name));
+            faults.add(&place, message, "take one of these `includes` out");
+        }
+    }
+}
+
+/// The role itself and all that it includes, directly or not; sorted.
+pub(super) fn closure(start: usize, drafts: &[Draft]) -> Vec<usize> {
+    let mut reached = BTreeSet::from([start]);
+    let mut waiting = vec![start];
+    while let Some(role) = waiting.pop() {
+        let includes = drafts.get(role).map(|draft| draft.includes.as_slice()).unwrap_or_default();
+        waiting.extend(includes.iter().map(|(next, _)| *next).filter(|next| reached.insert(*next)));
+    }
+    reached.into_iter().collect()
+}
+
+/// A way from a role through `includes` back to itself, and the place of its first step.
+fn circle_from(start: usize, drafts: &[Draft]) -> Option<(Vec<usize>, Place)> {
+    let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut waiting = VecDeque::from([start]);
+    while let Some(role) = waiting.pop_front() {
+        for (next, _) in &drafts.get(role)?.includes {
+            if *next == start {
+                let mut circle = vec![role];
+                while let Some(before) = circle.last().and_then(|role| came_from.get(role)) {
+                    circle.push(*before);
+                }
+                circle.reverse();
+                let second = circle.get(1).copied().unwrap_or(start);
+                let place = drafts.get(start)?.includes.iter().find(|(to, _)| *to == second)?.1.clone();
+                return Some((circle, place));
+            }
+            if *next != start && !came_from.contains_key(next) {
+                came_from.insert(*next, role);
+                waiting.push_back(*next);
+            }
+        }
+    }
+    None
+}
+
+/// The roles and the aliases that they may be claimed by. The users of different issuers are
+/// different name spaces, so nothing may treat them as one.
+pub(super) struct Issuers<'a> {
     pub(super) drafts: &'a [Draft],
     /// The configured aliases; none known: those that the file names.
     pub(super) aliases: &'a BTreeSet<String>,
@@ -18,7 +85,7 @@ pub(super) struct World<'a> {
     pub(super) separator: char,
 }
 
-impl World<'_> {
+impl Issuers<'_> {
     pub(super) fn check(
         &self,
         default_role: Option<(usize, &Place)>,
@@ -90,7 +157,7 @@ impl World<'_> {
 
     fn names_issuer(&self, pattern: &Pattern) -> bool {
         let mut placeholders = pattern.placeholders().filter_map(|index| self.placeholders.get(index));
-        placeholders.any(super::value::Placeholder::is_issuer)
+        placeholders.any(Placeholder::is_issuer)
     }
 }
 

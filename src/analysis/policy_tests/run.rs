@@ -1,19 +1,79 @@
-//! What came of a case against what was expected, in words that a person reads at a glance. Must not decide anything.
+//! Runs a case against a policy and describes how the outcome differs from the expected one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::Expect;
-use super::run::{Came, NOW};
+use super::super::coverage::Coverage;
+use super::super::explain::rehearse;
+use super::super::reason::{in_words, why_nothing};
+use super::{Case, Expect, Whose};
 use crate::api::{Code, Problem};
-use crate::chat::{Ask, ChannelName, Object, Permission, Rights};
-use crate::policy::{Policy, Right};
+use crate::chat::{Ask, ChannelName, Draft, Facts, MemberId, Object, Permission, Rights, Timestamp};
+use crate::policy::{Account, Policy, Right};
 use crate::schema::quoted;
+use crate::session::unverified_facts;
+
+/// When all tests are decided. Nothing depends on it: what is left of a session is counted from here.
+const NOW: Timestamp = Timestamp::from_seconds(0);
+
+/// What came of a request, as far as tests look.
+struct Came {
+    facts: Facts,
+    account: Option<Account>,
+    problem: Option<Problem>,
+    /// Who asks, where that can be said, refused or not.
+    member: Option<MemberId>,
+    /// Whether the request named channels.
+    asked_by_name: bool,
+}
+
+impl Case {
+    /// Runs the case and adds to the coverage. Returns one line for each difference from what is
+    /// expected; none if it passed. `narrow`: whether clients may ask for that mode; `file` is the
+    /// policy's name in these lines.
+    pub fn run(&self, policy: &Policy, narrow: bool, file: &str, coverage: &mut Coverage) -> Vec<String> {
+        let facts = match self.facts() {
+            Ok(facts) => facts,
+            Err(why) => return vec![why],
+        };
+        let body = Value::Object(self.ask.clone()).to_string();
+        let Ok(draft) = Draft::read(body.as_bytes()) else {
+            return vec!["the request is no JSON".to_owned()];
+        };
+        let asked_by_name = self.ask.contains_key("channels");
+        let (decided, problem) = rehearse(policy, &facts, draft, narrow, NOW);
+        let account = decided.map(|(_, account)| account);
+        if let Some(account) = &account {
+            coverage.note(policy, &facts, account);
+        }
+        let came = Came { member: policy.member_id(&facts).ok(), facts, asked_by_name, account, problem };
+        differences(&self.expect, &came, policy, file)
+    }
+
+    fn facts(&self) -> Result<Facts, String> {
+        match &self.who {
+            Whose::Guest => Ok(Facts::guest(Uuid::nil())),
+            Whose::Known { vouching, claims, expires_in } => {
+                let timeless: Object =
+                    claims.iter().filter(|(name, _)| !matches!(name.as_str(), "exp" | "iat")).map(owned).collect();
+                let facts = unverified_facts(timeless, vouching).map_err(|cause| cause.to_string())?;
+                let ends = expires_in.map(|seconds| NOW.plus_millis(seconds.saturating_mul(1_000)));
+                // The policy may read those two as well.
+                Ok(Facts { ends, claims: claims.clone().into(), ..facts })
+            }
+        }
+    }
+}
+
+fn owned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
 
 /// Every difference, a line each: `-` is what was expected, `+` what came.
-pub(super) fn differences(expect: &Expect, came: &Came, policy: &Policy, file: &str) -> Vec<String> {
+fn differences(expect: &Expect, came: &Came, policy: &Policy, file: &str) -> Vec<String> {
     let mut differ = Differ { came, policy, file, lines: Vec::new(), told: BTreeSet::new() };
     differ.problem(expect);
     differ.rights(expect);
@@ -67,7 +127,7 @@ impl Differ<'_> {
         if problem.code() == Code::NothingGranted && !self.came.asked_by_name {
             let cause = problem.cause().filter(|_| self.came.account.as_ref().is_none_or(|it| it.member_id.is_none()));
             self.lines.extend(cause.map(|cause| format!("    {cause}")));
-            let why = self.policy.why_nothing(&self.came.facts, self.file);
+            let why = why_nothing(self.policy, &self.came.facts, self.file);
             self.lines.extend(why.into_iter().map(|why| format!("    {why}")));
         }
         self.tell_rights(" ", |right| !right.is_allowed());
@@ -135,7 +195,7 @@ impl Differ<'_> {
     }
 
     fn why(&self, right: &Right) -> String {
-        self.policy.in_words(&self.came.facts, right, self.file)
+        in_words(self.policy, &self.came.facts, right, self.file)
     }
 
     fn terms(&mut self, expect: &Expect) {

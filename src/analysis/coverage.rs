@@ -1,13 +1,10 @@
-//! What of a policy some decisions have used: roles, rules, filters. Must not decide anything.
+//! What of a policy some decisions have used: roles, rules, filters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::account::{Account, RuleRef, Verdict};
-use super::value::Placeholder;
-use super::view::{View, reference};
-use super::{Policy, Role, Rule};
 use crate::chat::{Facts, Permission, Rights};
+use crate::policy::{Account, Definition, Placeholder, Policy, Role, Rule, RuleRef, Verdict};
 
 /// A part of a policy that a decision can use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +26,11 @@ pub struct Coverage(BTreeMap<(usize, Part), Rights>);
 impl Coverage {
     /// Notes what `policy` used to come to this account.
     pub fn note(&mut self, policy: &Policy, facts: &Facts, account: &Account) {
+        let policy = policy.definition();
         let (roles, _) = policy.roles_of(facts);
-        let view = View::new(policy, facts, &roles);
+        let view = policy.view(facts, &roles);
         for role in roles.iter().filter_map(|role| policy.role(*role)) {
-            self.used((role.line, Part::Role(role.name.clone())), Rights::NONE);
+            self.used((role.place.line(), Part::Role(role.name.clone())), Rights::NONE);
         }
         for right in account.rights.iter() {
             let name = view.split(right.channel.as_str());
@@ -50,10 +48,10 @@ impl Coverage {
             }
         }
         if account.member_id.as_ref().is_some_and(|member| !member.is_guest()) {
-            policy.member_filters().for_each(|filter| self.used(filter, Rights::NONE));
+            member_filters(policy).for_each(|filter| self.used(filter, Rights::NONE));
         }
         if let Ok(terms) = &account.outcome {
-            let filled = policy.state_filters().filter(|(key, _)| terms.state.contains_key(*key));
+            let filled = state_filters(policy).filter(|(key, _)| terms.state.contains_key(*key));
             filled.for_each(|(_, filter)| self.used(filter, Rights::NONE));
         }
     }
@@ -73,7 +71,7 @@ impl Coverage {
     /// How many of the allow and deny rules were used, for whatever right, and how many there are.
     #[must_use]
     pub fn rules(&self, policy: &Policy) -> (usize, usize) {
-        let all: Vec<_> = policy.parts().into_keys().filter(|(_, part)| part.is_rule()).collect();
+        let all: Vec<_> = parts_of(policy.definition()).into_keys().filter(|(_, part)| part.is_rule()).collect();
         (all.iter().filter(|part| self.0.contains_key(part)).count(), all.len())
     }
 
@@ -81,7 +79,7 @@ impl Coverage {
     #[must_use]
     pub fn unused(&self, policy: &Policy) -> Vec<(usize, Part, Option<Permission>)> {
         let mut unused = Vec::new();
-        for ((line, part), rights) in policy.parts() {
+        for ((line, part), rights) in parts_of(policy.definition()) {
             match self.0.get(&(line, part.clone())) {
                 None => unused.push((line, part, None)),
                 Some(used) => {
@@ -94,39 +92,37 @@ impl Coverage {
     }
 }
 
-impl Policy {
-    /// Every part that a decision can use, of a rule with its rights.
-    fn parts(&self) -> BTreeMap<(usize, Part), Rights> {
-        let filters = self.state_filters().map(|(_, filter)| filter).chain(self.member_filters());
-        let mut parts: BTreeMap<_, _> = filters.map(|filter| (filter, Rights::NONE)).collect();
-        for role in &self.roles {
-            parts.insert((role.line, Part::Role(role.name.clone())), Rights::NONE);
-            for (rules, is_deny) in [(&role.allow, false), (&role.deny, true)] {
-                for rule in rules.iter() {
-                    parts.insert((rule.line, part_of(role, rule, is_deny)), rule.rights);
-                    let placeholders = rule.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
-                    parts.extend(filters_in(placeholders).map(|filter| ((rule.line, filter), Rights::NONE)));
-                }
+/// Every part that a decision can use, of a rule with its rights.
+fn parts_of(policy: &Definition) -> BTreeMap<(usize, Part), Rights> {
+    let filters = state_filters(policy).map(|(_, filter)| filter).chain(member_filters(policy));
+    let mut parts: BTreeMap<_, _> = filters.map(|filter| (filter, Rights::NONE)).collect();
+    for role in &policy.roles {
+        parts.insert((role.place.line(), Part::Role(role.name.clone())), Rights::NONE);
+        for (rules, is_deny) in [(&role.allow, false), (&role.deny, true)] {
+            for rule in rules.iter() {
+                parts.insert((rule.line, part_of(role, rule, is_deny)), rule.rights);
+                let placeholders = rule.pattern.placeholders().filter_map(|index| policy.placeholders.get(index));
+                parts.extend(filters_in(placeholders).map(|filter| ((rule.line, filter), Rights::NONE)));
             }
         }
-        parts
     }
+    parts
+}
 
-    fn member_filters(&self) -> impl Iterator<Item = (usize, Part)> {
-        let placeholders = self.member.pattern.placeholders().filter_map(|index| self.placeholders.get(index));
-        filters_in(placeholders).map(|filter| (self.member.place.line(), filter))
-    }
+fn member_filters(policy: &Definition) -> impl Iterator<Item = (usize, Part)> {
+    let placeholders = policy.member.pattern.placeholders().filter_map(|index| policy.placeholders.get(index));
+    filters_in(placeholders).map(|filter| (policy.member.place.line(), filter))
+}
 
-    /// With the key of the state that each is for.
-    fn state_filters(&self) -> impl Iterator<Item = (&str, (usize, Part))> {
-        self.state.iter().flat_map(|own| {
-            filters_in(own.value.claim().into_iter()).map(move |filter| (own.key.as_str(), (own.line, filter)))
-        })
-    }
+/// With the key of the state that each is for.
+fn state_filters(policy: &Definition) -> impl Iterator<Item = (&str, (usize, Part))> {
+    policy.state.iter().flat_map(|own| {
+        filters_in(own.value.claim().into_iter()).map(move |filter| (own.key.as_str(), (own.line, filter)))
+    })
 }
 
 fn part_of(role: &Role, rule: &Rule, is_deny: bool) -> Part {
-    let reference = reference(role, rule);
+    let reference = role.reference(rule);
     if is_deny { Part::Deny(reference) } else { Part::Allow(reference) }
 }
 

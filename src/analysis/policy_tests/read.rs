@@ -1,17 +1,55 @@
-//! From a file of tests to [`Cases`], every fault at once. Must not run any.
+//! From a file of tests to [`Cases`], every fault at once.
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Value as Json, json};
+use serde_json::{Number, Value as Json, json};
 
-use super::json::object;
-use super::keys::KEYS;
 use super::{Case, Cases, Expect, Whose};
 use crate::api::Code;
 use crate::chat::{ChannelName, FaultCode, Object, Permission, Rights};
 use crate::policy::LimitedBy;
-use crate::schema::{Faults, Fields, Item, Source, Value, check, nearest, quoted, read_toml};
+use crate::schema::{Faults, Fields, Item, Key, Kind, Source, Value, check, nearest, quoted, read_toml};
 use crate::session::Vouching;
+
+const DURATION: Kind = Kind::Duration { zero: false };
+static ANY: Kind = Kind::Any;
+static RIGHT: Kind = Kind::Word(&["read", "write"]);
+static RIGHTS: Kind = Kind::List { of: &RIGHT, distinct: true, at_least: 0 };
+
+/// The whole file.
+pub static TEST_FILE_KEYS: &[Key] = &[Key::required("test", Kind::Tables(TEST_KEYS), "at least one [[test]]")];
+
+static TEST_KEYS: &[Key] = &[
+    Key::required("name", Kind::Text, "what it says, as a sentence"),
+    Key::optional("claims", Kind::Map(&ANY), "the session's claims, as in { sub = \"alice\", roles = [\"customer\"] }"),
+    Key::optional("guest", Kind::Boolean, "true: a request without any credential, instead of claims"),
+    Key::optional("issuer", Kind::Text, "the alias of the session's issuer; the only or first one"),
+    Key::optional("expires_in", DURATION, "what is left of the session; for ever"),
+    Key::optional("ask", Kind::Table(ASK_KEYS), "the request; one that asks for nothing in particular"),
+    Key::required("expect", Kind::Table(EXPECT_KEYS), "what should come of it"),
+];
+
+static ASK_KEYS: &[Key] = &[
+    Key::optional("channels", Kind::Map(&RIGHTS), "the channels by name, and what is asked for in each"),
+    Key::optional("ttl", DURATION, "how long the token should live"),
+    Key::optional("mode", Kind::Word(&["strict", "narrow"]), "what to do when more is asked than granted; strict"),
+    Key::optional("state", Kind::Map(&ANY), "what the client adds to its member state"),
+    Key::optional("member_id", Kind::Text, "the member id that the client names"),
+];
+
+static EXPECT_KEYS: &[Key] = &[
+    Key::optional("grant", Kind::Map(&RIGHTS), "exactly what is granted"),
+    Key::optional("denied", Kind::Map(&RIGHTS), "exactly what is refused of what was asked for"),
+    Key::optional("ttl", DURATION, "how long the token lives"),
+    Key::optional(
+        "ttl_limited_by",
+        Kind::Word(&["request", "default", "policy", "session"]),
+        "the bound that the ttl comes from",
+    ),
+    Key::optional("member_id", Kind::Text, "who the token is for"),
+    Key::optional("state", Kind::Map(&ANY), "exactly the member state"),
+    Key::optional("problem", Kind::Text, "the code of the problem that the client is told"),
+];
 
 /// The alias of sessions where no issuer is known by name.
 const UNCONFIGURED: &str = "app";
@@ -26,7 +64,7 @@ impl Cases {
         let source = Source::file(name, text);
         let mut faults = Faults::default();
         let (document, damage) = read_toml(&source, &mut faults);
-        let fields = check(&document, KEYS, &damage, &mut faults);
+        let fields = check(&document, TEST_FILE_KEYS, &damage, &mut faults);
         let mut reader = Reader { faults, issuers, names: HashSet::new() };
         let tables = fields.list("test").unwrap_or_default();
         if fields.list("test").is_some_and(<[Item]>::is_empty) {
@@ -212,4 +250,20 @@ fn rights(item: &Item) -> Rights {
         Permission::ALL.into_iter().find(|permission| permission.as_str() == text)
     };
     words.iter().filter_map(named).fold(Rights::NONE, Rights::with)
+}
+
+/// A table that a person wrote, as the JSON that it stands for.
+fn object(fields: &Fields) -> Object {
+    fields.entries.iter().map(|entry| (entry.key.clone(), json_of(&entry.item.value))).collect()
+}
+
+fn json_of(value: &Value) -> Json {
+    match value {
+        Value::Text(text) => text.as_str().into(),
+        Value::Integer(integer) => (*integer).into(),
+        Value::Float(float) => Number::from_f64(*float).map_or(Json::Null, Json::Number),
+        Value::Boolean(boolean) => (*boolean).into(),
+        Value::List(items) => items.iter().map(|item| json_of(&item.value)).collect(),
+        Value::Table(fields) => Json::Object(object(fields)),
+    }
 }

@@ -1,17 +1,10 @@
-//! A policy's own tests: a file to [`Cases`], and a case and a policy to what is not as it was expected. Must not know
-//! files, the clock or HTTP.
+//! A policy's own tests: reads a file into [`Cases`] and runs each against a policy.
 //!
 //! ```text
-//! keys.rs    the keys that a file of tests may have
-//! read.rs    a file → Cases, every fault at once
-//! json.rs    values that a person wrote → JSON
-//! run.rs     a case and a policy → what came of it
-//! differ.rs  what came of it against what was expected, in words
+//! read.rs  the keys that a file of tests may have; a file → Cases, every fault at once
+//! run.rs   a case and a policy → what came of it, against what was expected, in words
 //! ```
 
-mod differ;
-mod json;
-mod keys;
 mod read;
 mod run;
 
@@ -21,8 +14,7 @@ use crate::chat::{ChannelName, Object, Rights};
 use crate::policy::LimitedBy;
 use crate::session::Vouching;
 
-pub use keys::KEYS;
-pub use run::Ran;
+pub use read::TEST_FILE_KEYS;
 
 /// The tests of one file, at least one, each with a name of its own.
 #[derive(Debug)]

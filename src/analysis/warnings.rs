@@ -1,17 +1,10 @@
-//! What a policy's file says that is allowed and probably not meant. Must not stop anything.
+//! Warnings about what a policy file may say but probably does not mean.
 
 use std::collections::BTreeSet;
 
-use super::habit;
-use super::pattern::{Pattern, Segment};
-use super::rules::Relation;
-use super::value::Placeholder;
-use super::{Life, Policy, Role, Rule};
-use crate::chat::{Permission, Rights};
+use crate::chat::{Permission, Rights, Ttl};
+use crate::policy::{Compilation, Definition, Life, Pattern, Placeholder, Relation, Role, Rule, Segment};
 use crate::schema::{Lints, Place, quoted};
-
-/// The least ttl, in minutes, that the browser SDK can use: it renews a token when two are left.
-const SDK_TTL: u32 = 3;
 
 /// Claims under which providers keep what users write themselves.
 const USERS_OWN: [&str; 2] = ["user_metadata", "unsafe_metadata"];
@@ -32,13 +25,32 @@ const PROFILE: [&str; 11] = [
     "phone_number",
 ];
 
-impl Policy {
-    /// All of them. `aliases`: of the configured issuers; `is_whole`: whether nothing of the file had to be left out.
-    pub(super) fn lints(&self, aliases: &BTreeSet<String>, is_whole: bool) -> Lints {
+/// Claims and their like, as people call them in other languages' placeholders.
+const NAMES: [&str; 11] =
+    ["sub", "id", "uid", "user", "user_id", "userid", "username", "email", "issuer", "tenant", "org"];
+
+/// What hardly a channel's name holds, and many a regular expression.
+const EXPRESSIONS: [&str; 6] = ["[0-9", "[a-z", "[A-Z", "\\d", "\\w", "(?"];
+
+/// Returns the warnings about a file, as far as its faults leave it readable. `aliases`: those of
+/// the configured issuers; none known: any.
+#[must_use]
+pub fn warnings(compilation: &Compilation, aliases: &BTreeSet<String>) -> Lints {
+    let Some((policy, is_whole)) = compilation.readable() else { return Lints::default() };
+    Linter { policy }.lints(aliases, is_whole)
+}
+
+struct Linter<'a> {
+    policy: &'a Definition,
+}
+
+impl Linter<'_> {
+    /// `is_whole`: whether nothing of the file had to be left out.
+    fn lints(&self, aliases: &BTreeSet<String>, is_whole: bool) -> Lints {
         let mut lints = Lints::default();
         self.lint_lives(&mut lints);
-        let guests = self.guest.as_ref().map(|guest| self.closure(guest.role)).unwrap_or_default();
-        for (index, role) in self.roles.iter().enumerate() {
+        let guests = self.policy.guest.as_ref().map(|guest| self.policy.closure(guest.role)).unwrap_or_default();
+        for (index, role) in self.policy.roles.iter().enumerate() {
             for rule in role.allow.iter() {
                 self.lint_covered(index, rule, false, &mut lints);
                 self.lint_users_own(&rule.pattern, &rule.place, &mut lints);
@@ -60,7 +72,7 @@ impl Policy {
                 }
             }
         }
-        self.lint_users_own(&self.member.pattern, &self.member.place, &mut lints);
+        self.lint_users_own(&self.policy.member.pattern, &self.policy.member.place, &mut lints);
         if is_whole {
             self.lint_reach(aliases, &mut lints);
         }
@@ -69,7 +81,7 @@ impl Policy {
 
     /// Whether an allow rule of theirs lets guests write: they have no claim to fill in, and their own denies come first.
     fn guests_may_write(&self, rule: &Rule, guests: &BTreeSet<usize>) -> bool {
-        let roles = guests.iter().filter_map(|role| self.role(*role));
+        let roles = guests.iter().filter_map(|role| self.policy.role(*role));
         let mut denies =
             roles.flat_map(|role| role.deny.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)));
         rule.rights.has(Permission::Write)
@@ -78,12 +90,13 @@ impl Policy {
     }
 
     fn lint_lives(&self, lints: &mut Lints) {
-        for (life, ttl, place) in &self.lives {
-            if *life == Life::Cap && *ttl > self.ttl.max {
-                let message = format!("this cap ({ttl}) is above [ttl].max ({}) and changes nothing", self.ttl.max);
+        for (life, ttl, place) in &self.policy.lives {
+            if *life == Life::Cap && *ttl > self.policy.ttl.max {
+                let message =
+                    format!("this cap ({ttl}) is above [ttl].max ({}) and changes nothing", self.policy.ttl.max);
                 lints.add("cap-above-max", place, message, "write a shorter cap, or a longer max");
             }
-            if ttl.minutes() < SDK_TTL {
+            if *ttl < Ttl::SDK_MIN {
                 let message = format!("the browser SDK can make no use of a token for {ttl}");
                 let advice = "it renews a token when two minutes are left: write \"3m\" or more";
                 lints.add("short-ttl", place, message, advice);
@@ -93,11 +106,12 @@ impl Policy {
 
     /// A rule that takes or grants nothing that another of the role's does not already.
     fn lint_covered(&self, role: usize, rule: &Rule, is_deny: bool, lints: &mut Lints) {
-        let own = self.role(role);
+        let own = self.policy.role(role);
         let covering: Vec<(&Role, &Rule)> = self
+            .policy
             .closure(role)
             .iter()
-            .filter_map(|index| self.role(*index))
+            .filter_map(|index| self.policy.role(*index))
             .flat_map(|role| {
                 let rules = if is_deny { &role.deny } else { &role.allow };
                 rules.related(Relation::Covers, &rule.pattern, &|a, b| self.is_same(a, b)).map(move |rule| (role, rule))
@@ -136,17 +150,15 @@ impl Policy {
     }
 
     /// Whether two placeholders of this policy stand for the same values in every session.
-    pub(super) fn is_same(&self, one: usize, other: usize) -> bool {
-        match (self.placeholders.get(one), self.placeholders.get(other)) {
-            (Some(one), Some(other)) => one.is_same(other),
-            _ => false,
-        }
+    fn is_same(&self, one: usize, other: usize) -> bool {
+        let placeholders = &self.policy.placeholders;
+        placeholders.is_same(one, placeholders, other)
     }
 
     fn lint_literals(rule: &Rule, lints: &mut Lints) {
         for segment in &rule.pattern.segments {
             if let Segment::Literal(literal) = segment
-                && let Some((meant, advice)) = habit::meant(literal)
+                && let Some((meant, advice)) = meant(literal)
             {
                 let message = format!("{} looks like {meant}, and is taken letter by letter", quoted(literal));
                 lints.add("odd-literal", &rule.place, message, advice);
@@ -156,6 +168,7 @@ impl Policy {
 
     fn lint_idle(&self, rule: &Rule, lints: &mut Lints) {
         let mut allowed = self
+            .policy
             .roles
             .iter()
             .flat_map(|role| role.allow.related(Relation::Overlaps, &rule.pattern, &|a, b| self.is_same(a, b)));
@@ -169,7 +182,8 @@ impl Policy {
         let may_lack = |placeholder: &&Placeholder| {
             is_for_guests || !(placeholder.is_issuer() || placeholder.claim() == "sub" || placeholder.claim() == "/sub")
         };
-        let lacking = rule.pattern.placeholders().filter_map(|index| self.placeholders.get(index)).find(may_lack);
+        let lacking =
+            rule.pattern.placeholders().filter_map(|index| self.policy.placeholders.get(index)).find(may_lack);
         if let Some(placeholder) = lacking {
             let message = format!(
                 "where the claim of {placeholder} is absent or does not fit, {} denies everything in its place",
@@ -182,7 +196,7 @@ impl Policy {
 
     fn lint_users_own(&self, pattern: &Pattern, place: &Place, lints: &mut Lints) {
         let mut seen: Vec<&Placeholder> = Vec::new();
-        for placeholder in pattern.placeholders().filter_map(|index| self.placeholders.get(index)) {
+        for placeholder in pattern.placeholders().filter_map(|index| self.policy.placeholders.get(index)) {
             if seen.iter().any(|known| known.is_same(placeholder)) {
                 continue;
             }
@@ -203,10 +217,11 @@ impl Policy {
         let is_claimable = |role: &Role| {
             aliases.is_empty() || role.issuers.as_ref().is_none_or(|issuers| !issuers.is_disjoint(aliases))
         };
-        let claimed = self.claimed.values().flatten().filter(|role| self.role(**role).is_some_and(is_claimable));
-        let given = self.default_role.into_iter().chain(self.guest.as_ref().map(|guest| guest.role));
-        let had: BTreeSet<usize> = claimed.copied().chain(given).flat_map(|role| self.closure(role)).collect();
-        for (_, role) in self.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
+        let claimed =
+            self.policy.claimed.values().flatten().filter(|role| self.policy.role(**role).is_some_and(is_claimable));
+        let given = self.policy.default_role.into_iter().chain(self.policy.guest.as_ref().map(|guest| guest.role));
+        let had: BTreeSet<usize> = claimed.copied().chain(given).flat_map(|role| self.policy.closure(role)).collect();
+        for (_, role) in self.policy.roles.iter().enumerate().filter(|(index, _)| !had.contains(index)) {
             let why = if role
                 .issuers
                 .as_ref()
@@ -220,4 +235,24 @@ impl Policy {
             lints.add("unreachable-role", &role.place, message, "let it be claimed or included, or take it out");
         }
     }
+}
+
+/// What a literal was probably meant for, and what to write instead.
+fn meant(literal: &str) -> Option<(&'static str, String)> {
+    if let Some(name) = placeholder_name(literal).filter(|name| NAMES.contains(&name.to_lowercase().as_str())) {
+        return Some(("a placeholder of another language", format!("write {{{name}}} for the claim of that name")));
+    }
+    let is_anchored = literal.starts_with('^') && literal.ends_with('$');
+    if is_anchored || literal.ends_with(".+") || EXPRESSIONS.iter().any(|part| literal.contains(part)) {
+        return Some(("a regular expression", "write `*` for any one segment, or a placeholder".to_owned()));
+    }
+    None
+}
+
+/// `$sub`, `:sub`, `<sub>`, `%sub%`, `[sub]`.
+fn placeholder_name(literal: &str) -> Option<&str> {
+    let closed = [('<', '>'), ('%', '%'), ('[', ']')]
+        .into_iter()
+        .find_map(|(open, close)| literal.strip_prefix(open)?.strip_suffix(close));
+    closed.or_else(|| literal.strip_prefix(['$', ':']))
 }
