@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::serve::open_keys;
-use super::{Failure, complain, print};
+use super::input::open_keys;
+use super::outcome::{Failure, complain, print};
 use crate::chat::Timestamp;
 use crate::ops::clock;
 use crate::policy::Policy;

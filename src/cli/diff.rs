@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::world::{Surroundings, World};
-use super::{Failure, Paint, decisions, print};
+use super::input::{self, Surroundings, World};
+use super::outcome::{Failure, Paint, print};
 use crate::chat::{Ask, ChannelName, Permission, Ttl};
 use crate::ops::Recorded;
 use crate::policy::{Account, Gain, Policy};
@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
     let surroundings = Surroundings::load(&options.config, environment)?;
     let old = surroundings.open_as(&options.old, &options.new);
     let (old, new) = both(old, surroundings.open_as(&options.new, &options.old))?;
-    let recorded = options.decisions.as_deref().map(decisions::read).transpose()?;
+    let recorded = options.decisions.as_deref().map(input::decisions).transpose()?;
     let paint = Paint::of_output(environment);
 
     changes(&old, &new, &paint);
@@ -102,7 +102,7 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) {
             continue;
         };
         let missing: BTreeSet<String> =
-            [old, new].into_iter().flat_map(|policy| decisions::missing_claims(policy, event)).collect();
+            [old, new].into_iter().flat_map(|policy| input::missing_claims(policy, event)).collect();
         let who = format!("{} {}", event.request_id, event.member_id.as_deref().unwrap_or("nobody"));
         if !missing.is_empty() {
             *counts.entry("undecidable").or_default() += 1;
@@ -110,7 +110,7 @@ fn replay(events: &[Recorded], old: &Policy, new: &Policy, paint: &Paint) {
             print(escaped(&format!("  ? {who}: undecidable, the event lacks the claim {claims}")));
             continue;
         }
-        let (facts, ask) = (decisions::facts_of(event), decisions::ask_of(event));
+        let (facts, ask) = (input::facts_of(event), input::ask_of(event));
         let given = |policy: &Policy| given(policy, &ask, &policy.evaluate(&facts, &ask, now));
         let (was, is) = (given(old), given(new));
         let lines = differences(&was, &is);

@@ -6,8 +6,8 @@ use std::time::Instant;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::serve::open_keys;
-use super::{Failure, block_on, input, print};
+use super::input::{self, open_keys};
+use super::outcome::{Failure, block_on, print};
 use crate::chat::{Timestamp, causes};
 use crate::limits::{Store, StoreFault};
 use crate::ops::clock;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use clap::Args;
 
-use super::{Failure, block_on, no_signals};
+use super::input::open_keys;
+use super::outcome::{Failure, block_on, no_signals};
 use crate::api::{App, Decisions, Parts, Routes, Shedding};
 use crate::chat::causes;
 use crate::limits::Limits;
@@ -15,7 +16,6 @@ use crate::listener::bind;
 use crate::ops::traces::Traces;
 use crate::ops::{clock, log};
 use crate::service::{self, CutOff, Lifetime, PolicyFile, Service, Signals, TlsFiles};
-use crate::session::{IssuerSettings, Verifier};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::{BuildFault, Client};
 
@@ -111,19 +111,5 @@ pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Fa
             traces.finish().await;
         }
         ended.map_err(|cut_off| Failure::failed(cut_off).into_log())
-    })
-}
-
-/// The issuers with their keys, or every fault of these.
-pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, String> {
-    let verifier = open_verifier(settings.issuers.clone())?;
-    Ok(if settings.remember { verifier.remembering() } else { verifier })
-}
-
-/// The keys of these issuers, or every reason why not.
-pub(super) fn open_verifier(issuers: Vec<IssuerSettings>) -> Result<Verifier, String> {
-    Verifier::open(issuers).map_err(|faults| {
-        let told: Vec<_> = faults.iter().map(|fault| format!("error: {fault}")).collect();
-        told.join("\n\n")
     })
 }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
-use super::World;
+use super::super::input::World;
 use crate::chat::{ChannelName, MemberId, Object, Permission, Rights, Terms, Ttl};
 use crate::explain::Explained;
 use crate::ops::{clock, log};
