@@ -1,3 +1,8 @@
+//! <!-- The README, and after it a map of the crate. -->
+#![cfg_attr(doc, doc = include_str!("../README.md"))]
+//!
+//! # Map of the crate
+//!
 //! usher vends SignalWire Chat tokens to browsers and phones. One request's walk, which is also the order to read in:
 //!
 //! 1. [`api`] takes `POST /chat-token` and asks each of the following in turn.

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::serve::open_keys;
-use super::world::check_policy;
-use super::{Failure, complain, print};
+use super::input::{check_policy, open_keys};
+use super::outcome::{Failure, complain, print};
 use crate::chat::Timestamp;
 use crate::policy::Policy;
 use crate::schema::{Lints, escaped};

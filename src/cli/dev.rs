@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, block_on, no_signals, print};
+use super::outcome::{Failure, block_on, no_signals, print};
 use crate::dev::{self, Dev, DevFault};
 use crate::service::{self, Signals};
 use crate::settings::Environment;

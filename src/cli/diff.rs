@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::world::{Surroundings, World};
-use super::{Failure, Paint, input, print};
+use super::input::{self, Surroundings, World};
+use super::outcome::{Failure, Paint, print};
 use crate::analysis::{Gain, Recorded, changes_since, gains_over};
 use crate::chat::{Ask, ChannelName, Permission, Ttl};
 use crate::policy::{Account, Policy};

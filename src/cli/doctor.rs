@@ -6,9 +6,8 @@ use std::time::Instant;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::serve::open_keys;
-use super::world::check_policy;
-use super::{Failure, block_on, input, print};
+use super::input::{self, check_policy, open_keys};
+use super::outcome::{Failure, block_on, print};
 use crate::chat::{Timestamp, Ttl, causes};
 use crate::limits::{Store, StoreFault};
 use crate::policy::Policy;

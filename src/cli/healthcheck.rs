@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, block_on, print};
+use super::outcome::{Failure, block_on, print};
 use crate::chat::causes;
 use crate::listener::reachable;
 use crate::settings::{Addresses, Environment};

@@ -1,5 +1,4 @@
-//! The command line: a file a command. Results on standard output, everything else on standard error. Knows everything;
-//! nothing knows it.
+//! The command line: parses it, and runs one command, of which each has a file of its own.
 
 mod check;
 mod dev;
@@ -8,23 +7,21 @@ mod doctor;
 mod explain;
 mod healthcheck;
 mod input;
+mod outcome;
 mod revoke;
 mod sandbox;
 mod schema;
 mod serve;
 mod session;
 mod test;
-mod world;
 
 use std::ffi::OsString;
-use std::fmt::Display;
-use std::future::Future;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use tokio::runtime::Builder;
 
+use self::outcome::exit_code;
 use crate::settings::Environment;
 
 /// Vends SignalWire Chat tokens: authenticates the session, applies the policy, keeps the credentials.
@@ -63,22 +60,8 @@ enum Command {
     Healthcheck(healthcheck::Options),
 }
 
-/// Why a command ends without its result. The text goes to standard error.
-#[derive(Debug)]
-enum Failure {
-    /// Exit 1: it failed.
-    Failed(String),
-    /// Exit 1: it failed, and the log says so.
-    Logged,
-    /// Exit 2: denied, or no valid request; or a policy grants more than before. The result says so.
-    Denied,
-    /// Exit 3: the policy or the settings are wrong.
-    Wrong(String),
-    /// Exit 64: wrong usage, of a kind that the parser of the command line does not see.
-    Usage(String),
-}
-
-/// Runs the command line and says how it ended: 0 fine, 1 it failed, 2 denied or widened, 3 the policy or the settings are wrong, 64 wrong usage.
+/// Runs the command line and returns its exit code: 0 fine, 1 it failed, 2 denied or widened, 3 the
+/// policy or the settings are wrong, 64 wrong usage.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -109,113 +92,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Healthcheck(options) => healthcheck::run(&options, &environment),
     };
     crate::telemetry::log::finish();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Failed(text)) => {
-            complain(&text);
-            ExitCode::from(1)
-        }
-        Err(Failure::Logged) => ExitCode::from(1),
-        Err(Failure::Denied) => ExitCode::from(2),
-        Err(Failure::Wrong(text)) => {
-            complain(&text);
-            ExitCode::from(3)
-        }
-        Err(Failure::Usage(text)) => {
-            complain(&text);
-            ExitCode::from(64)
-        }
-    }
-}
-
-impl Failure {
-    fn failed(why: impl Display) -> Self {
-        Self::Failed(format!("usher: {why}"))
-    }
-
-    /// Tells it in the log, which has begun: every line there is one of the log's.
-    fn into_log(self) -> Self {
-        match self {
-            Self::Failed(text) => {
-                tracing::error!("{}", text.trim_start_matches("usher: "));
-                Self::Logged
-            }
-            other => other,
-        }
-    }
-
-    fn wrong(why: impl Display) -> Self {
-        Self::Wrong(why.to_string())
-    }
-}
-
-/// Runs a command's work to its end.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    // One core has nobody to share work with.
-    let has_more_cores = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
-    let mut runtime = if has_more_cores { Builder::new_multi_thread() } else { Builder::new_current_thread() };
-    let runtime = runtime.enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("no runtime can be had: {error}")))?;
-    let ended = runtime.block_on(work);
-    // A file of a network that does not answer is not waited for.
-    runtime.shutdown_background();
-    ended
-}
-
-fn no_signals(error: impl Display) -> Failure {
-    Failure::failed(format!("no signal can be had: {error}"))
-}
-
-/// A duration on the command line, in seconds.
-fn seconds(text: &str) -> Result<i64, String> {
-    crate::schema::seconds(text, false)
-        .ok_or_else(|| "write a positive integer and one of s, m, h, d, as in 24h".to_owned())
-}
-
-fn complain(text: &str) {
-    use std::io::Write;
-    // As above.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// Colours for a terminal, and none elsewhere.
-struct Paint {
-    is_colourful: bool,
-}
-
-impl Paint {
-    /// For standard output; `NO_COLOR` (<https://no-color.org>) is honoured.
-    fn of_output(environment: &Environment) -> Self {
-        use std::io::IsTerminal;
-        Self { is_colourful: std::io::stdout().is_terminal() && environment.text("NO_COLOR").is_none() }
-    }
-
-    fn good(&self, text: &str) -> String {
-        self.paint(text, 32)
-    }
-
-    fn bad(&self, text: &str) -> String {
-        self.paint(text, 31)
-    }
-
-    /// A line of a difference: what is gone red, what came green.
-    fn difference(&self, line: &str) -> String {
-        match line.as_bytes().first() {
-            Some(b'-') => self.bad(line),
-            Some(b'+') => self.good(line),
-            _ => line.to_owned(),
-        }
-    }
-
-    fn paint(&self, text: &str, colour: u8) -> String {
-        if self.is_colourful { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-}
-
-/// Prints a result. A reader that has gone away ends nothing.
-fn print(text: impl Display) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}");
-    let _ = out.flush();
+    exit_code(ended)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, block_on, print, seconds};
+use super::input::seconds;
+use super::outcome::{Failure, block_on, print};
 use crate::chat::MemberId;
 use crate::limits::{Revocation, Store, StoreFault};
 use crate::settings::{Environment, load_store};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, block_on, no_signals, print};
+use super::outcome::{Failure, block_on, no_signals, print};
 use crate::dev::{loopback_alone, random_text, refuse_real_credentials, unix_seconds};
 use crate::files;
 use crate::listener::{bind, bind_near, reachable};

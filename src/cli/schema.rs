@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::print;
+use super::outcome::print;
 use crate::schema::json_schema;
 use crate::{analysis, policy, settings};
 

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, block_on, no_signals};
+use super::outcome::{Failure, block_on, no_signals};
 use crate::api::ApiSettings;
 use crate::chat::causes;
 use crate::listener::bind;
 use crate::service::{
     self, BuildError, Lifetime, Listeners, PolicySource, RunError, Service, ServiceSettings, Signals,
 };
-use crate::session::{IssuerSettings, Verifier};
 use crate::settings::{Environment, Settings};
 use crate::signalwire::BuildFault;
 use crate::telemetry::log;
@@ -88,18 +87,4 @@ fn service_settings(settings: &Settings) -> ServiceSettings {
             shutdown_grace: server.shutdown_grace,
         },
     }
-}
-
-/// The issuers with their keys, or every fault of these.
-pub(super) fn open_keys(settings: &Settings) -> Result<Verifier, String> {
-    let verifier = open_verifier(settings.issuers.clone())?;
-    Ok(if settings.remember { verifier.remembering() } else { verifier })
-}
-
-/// The keys of these issuers, or every reason why not.
-pub(super) fn open_verifier(issuers: Vec<IssuerSettings>) -> Result<Verifier, String> {
-    Verifier::open(issuers).map_err(|faults| {
-        let told: Vec<_> = faults.iter().map(|fault| format!("error: {fault}")).collect();
-        told.join("\n\n")
-    })
 }

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{Failure, print, seconds};
+use super::input::seconds;
+use super::outcome::{Failure, print};
 use crate::chat::{Object, json};
 use crate::dev::{LeftBehind, NewSession};
 use crate::settings::Environment;

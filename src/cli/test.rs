@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::world::{Surroundings, World};
-use super::{Failure, Paint, input, print};
+use super::input::{self, Surroundings, World};
+use super::outcome::{Failure, Paint, print};
 use crate::analysis::{Case, Cases, Coverage};
 use crate::settings::Environment;
 use crate::telemetry::log;

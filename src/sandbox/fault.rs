@@ -1,4 +1,4 @@
-//! The faults that can be asked for, and what each makes of an answer; must not know the rules for a request's body.
+//! The faults that a test can request, and what each does to a response.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -9,8 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use super::wire::{CutUnanswered, Pieces};
-use super::{Response, json_response, text_response};
+use super::wire::{CutUnanswered, Pieces, Response, json_response, text_response};
 
 /// What goes wrong. Nothing of the request is checked first, credentials included, except for those that change the
 /// sandbox's own answer: [`Fault::Delay`], [`Fault::Created`] and [`Fault::Drip`].

@@ -1,4 +1,5 @@
-//! The socket side: connections that can be cut, and bodies that come in pieces; must not know why.
+//! HTTP on a socket: connections that can be cut, bodies that come in pieces, responses, and where a
+//! request comes from.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -10,17 +11,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Interval;
 use tower::ServiceExt as _;
 
-use super::Response;
+pub(super) type Response = http::Response<Body>;
 
 /// Marks a response that must not be sent: its connection is closed instead.
 #[derive(Clone, Copy)]
@@ -115,6 +117,50 @@ impl hyper::body::Body for Pieces {
         }
         Poll::Ready(self.left.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
+}
+
+/// The names of this machine that pages and programs on it use.
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// A header that must be there at most once, and must be visible ASCII: another value is empty.
+///
+/// Returns `None` if the request has no header of this name.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    Some(if values.next().is_none() { value.to_str().unwrap_or_default() } else { "" })
+}
+
+/// Whether the request's `Host` names this machine, with any port.
+pub(super) fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let host = only(headers, header::HOST).unwrap_or_default();
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    LOOPBACK_HOSTS.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// Whether the request comes from a program, or from a page of this machine. The origin `null` is
+/// neither: any page of the web can have it, in a frame.
+pub(super) fn is_from_this_machine(headers: &HeaderMap) -> bool {
+    let Some(origin) = only(headers, header::ORIGIN) else { return true };
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    origin.strip_prefix("http://").is_some_and(|authority| {
+        LOOPBACK_HOSTS.iter().any(|host| {
+            let rest = authority.strip_prefix(host);
+            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
+        })
+    })
+}
+
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response {
+    text_response(status, "application/json; charset=utf-8", body.to_string())
+}
+
+pub(super) fn text_response(status: StatusCode, content_type: &'static str, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 #[cfg(test)]

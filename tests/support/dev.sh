@@ -9,6 +9,7 @@ start_dev() {
     usher=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug/usher
     export XDG_RUNTIME_DIR="$work"
     "$usher" dev --listen 127.0.0.1:0 "$@" > "$work/out" 2> "$work/err" &
+    # shellcheck disable=SC2034 # the script's
     dev=$!
     await_curl "$work/out"
     # shellcheck disable=SC2034 # the script's

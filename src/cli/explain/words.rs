@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
-use super::World;
+use super::super::input::World;
 use crate::analysis::{Explained, in_words, role_mapping, why_nothing};
 use crate::chat::{ChannelName, MemberId, Object, Rights, Terms, Ttl};
 use crate::policy::{Right, TtlAccount, Verdict};

@@ -1,5 +1,4 @@
-//! One WebSocket from its opening to its end: frames in, answers and pushes out, and when to end it. Must not know what
-//! the methods do.
+//! One WebSocket from its opening to its end: frames in, answers and pushes out, and when to end it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,9 +10,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Relay;
 use super::rpc::{self, Frame, REQUEST, Refusal};
-use super::standing::Standing;
+use super::standing::{Shared, Standing};
 
 /// How often the time is looked at, by the clock which tests can move too.
 const LOOK: Duration = Duration::from_millis(250);
@@ -46,10 +44,10 @@ enum End {
 }
 
 impl Connection {
-    pub(super) async fn serve(socket: WebSocket, relay: Arc<Relay>, stopping: CancellationToken) {
+    pub(super) async fn serve(socket: WebSocket, shared: Arc<Shared>, stopping: CancellationToken) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut connection = Self { socket, standing: Standing::new(relay), looks, heard: Instant::now() };
+        let mut connection = Self { socket, standing: Standing::new(shared), looks, heard: Instant::now() };
         let end = tokio::select! {
             end = connection.run() => end,
             () = stopping.cancelled() => End::Stop,
@@ -126,7 +124,7 @@ impl Connection {
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) | None => Err(End::Gone),
-            Some(Err(error)) => Err(fault(&error)),
+            Some(Err(error)) => Err(fault(error)),
         }
     }
 
@@ -170,13 +168,10 @@ fn looked(standing: &mut Standing) -> Result<(), End> {
 }
 
 /// A frame that breaks the rules of WebSocket, or is too large.
-fn fault(error: &axum::Error) -> End {
-    let text = error.to_string();
-    if text.contains("too long") || text.contains("too large") || text.contains("too big") {
-        return End::Close(close_code::SIZE, "a frame has at most 1 MiB");
+fn fault(error: axum::Error) -> End {
+    match error.into_inner().downcast_ref() {
+        Some(tungstenite::Error::Capacity(_)) => End::Close(close_code::SIZE, "a frame has at most 1 MiB"),
+        Some(tungstenite::Error::Utf8(_)) => End::Close(close_code::INVALID, "text is UTF-8"),
+        _ => End::Close(close_code::PROTOCOL, "the frame is not valid"),
     }
-    if text.contains("UTF-8") {
-        return End::Close(close_code::INVALID, "text is UTF-8");
-    }
-    End::Close(close_code::PROTOCOL, "the frame is not valid")
 }

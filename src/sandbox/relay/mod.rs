@@ -1,5 +1,5 @@
 //! The WebSocket side of SignalWire Chat, as far as `@signalwire/js` uses it, so that the unmodified SDK chats with a token of
-//! the sandbox's. Must not know anything of this crate but the sandbox.
+//! the sandbox's.
 //!
 //! ```text
 //! a GET to upgrade ─▶ here: Host, Origin, a place ─▶ connection.rs: frames, pings, farewell
@@ -29,19 +29,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::WebSocketUpgrade;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::calls::Authentication;
 use self::connection::Connection;
-use self::hub::Hub;
-use self::rights::Pass;
-use self::rpc::{Refusal, TOKEN};
+use self::standing::Shared;
 use super::token::Mint;
-use super::{Response, json_response};
+use super::wire::{self, Response, json_response};
 
 /// The most connections at once; the next is refused with a 503.
 const MAX_CONNECTIONS: usize = 256;
@@ -50,42 +47,27 @@ const MAX_FRAME: usize = 1024 * 1024;
 /// How long connections may take to end when the sandbox stops, in all.
 const STOP: Duration = Duration::from_secs(3);
 
-/// All that connections share.
+/// The relay of one sandbox.
 pub(super) struct Relay {
-    hub: Arc<Hub>,
-    mint: Arc<Mint>,
-    project_id: String,
-    clock: fn() -> u64,
+    shared: Arc<Shared>,
     places: Arc<Semaphore>,
 }
 
 impl Relay {
     pub(super) fn new(project_id: String, mint: Arc<Mint>, clock: fn() -> u64) -> Self {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { hub: Arc::default(), mint, project_id, clock, places }
-    }
-
-    fn now(&self) -> u64 {
-        (self.clock)()
-    }
-
-    fn pass(&self, authentication: &Authentication) -> Result<Pass, Refusal> {
-        let Authentication { jwt_token, project } = authentication;
-        if project.as_ref().is_some_and(|project| *project != self.project_id) {
-            return Err(Refusal::new(TOKEN, "the project is another than this sandbox's"));
-        }
-        Pass::of(jwt_token, &self.mint, self.now())
+        let shared = Arc::new(Shared { hub: Arc::default(), mint, project_id, clock });
+        Self { shared, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 
     /// Takes a connection over; refuses it where it comes from a page that is not this machine's.
     pub(super) fn upgrade(
-        self: Arc<Self>,
+        &self,
         headers: &HeaderMap,
         upgrade: WebSocketUpgrade,
         doors: &Doors,
         is_for_this_machine: bool,
     ) -> Response {
-        if is_for_this_machine && !is_from_this_machine(headers) {
+        if is_for_this_machine && !wire::is_from_this_machine(headers) {
             let error =
                 "the relay answers pages of http://localhost, http://127.0.0.1 and http://[::1] alone, on any port";
             return json_response(StatusCode::FORBIDDEN, &json!({"error": error}));
@@ -94,31 +76,13 @@ impl Relay {
             let error = format!("the sandbox has {MAX_CONNECTIONS} connections, which is as many as it takes");
             return json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({"error": error}));
         };
+        let shared = Arc::clone(&self.shared);
         let (stopping, counted) = (doors.stopping.clone(), doors.connections.token());
         upgrade.max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME).on_upgrade(async move |socket| {
             let _held = (place, counted);
-            Connection::serve(socket, self, stopping).await;
+            Connection::serve(socket, shared, stopping).await;
         })
     }
-}
-
-/// Whether the page, if it is a page that asks, is one of this machine. `null` is not: every page of the web can have that
-/// origin, in a frame of its own.
-fn is_from_this_machine(headers: &HeaderMap) -> bool {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let origin = match (origins.next(), origins.next()) {
-        // A program.
-        (None, _) => return true,
-        (Some(origin), None) => origin.to_str().unwrap_or_default(),
-        _ => return false,
-    };
-    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    origin.strip_prefix("http://").is_some_and(|authority| {
-        ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| {
-            let rest = authority.strip_prefix(host);
-            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
-        })
-    })
 }
 
 /// The connections of one listener, which end with it.

@@ -1,14 +1,15 @@
-//! What a connection may: nothing without a token, then what its token says, and nothing again from the token's end on. Must
-//! not know sockets.
+//! What a connection may: nothing without a token, then what its token says, and nothing again from the token's end on.
 
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
-use super::Relay;
-use super::calls::{Call, Channels};
+use super::super::token::Mint;
+use super::calls::{Authentication, Call, Channels};
+use super::hub::Hub;
 use super::outbox::{Outbox, Waiting, outbox};
+use super::rights::Pass;
 use super::rpc::{self, Frame, Id, REQUEST, Refusal, TOKEN};
 use super::seat::{Nothing, Seat};
 
@@ -17,9 +18,32 @@ const UNKNOWN_FOR: u64 = 10;
 /// How long a connection stays whose token has ended, in the sandbox's seconds: what it asks for is refused meanwhile.
 const ENDED_FOR: u64 = 5;
 
+/// What all connections of a relay share.
+pub(super) struct Shared {
+    pub(super) hub: Arc<Hub>,
+    pub(super) mint: Arc<Mint>,
+    pub(super) project_id: String,
+    /// Returns the time in seconds since 1970.
+    pub(super) clock: fn() -> u64,
+}
+
+impl Shared {
+    fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    fn pass(&self, authentication: &Authentication) -> Result<Pass, Refusal> {
+        let Authentication { jwt_token, project } = authentication;
+        if project.as_ref().is_some_and(|project| *project != self.project_id) {
+            return Err(Refusal::new(TOKEN, "the project is another than this sandbox's"));
+        }
+        Pass::of(jwt_token, &self.mint, self.now())
+    }
+}
+
 /// Where a connection is, and what was pushed to it.
 pub(super) struct Standing {
-    relay: Arc<Relay>,
+    shared: Arc<Shared>,
     stage: Stage,
     outbox: Outbox,
     waiting: Waiting,
@@ -38,15 +62,15 @@ enum Stage {
 }
 
 impl Standing {
-    pub(super) fn new(relay: Arc<Relay>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (outbox, waiting) = outbox();
-        let stage = Stage::Unknown { until: relay.now().saturating_add(UNKNOWN_FOR) };
-        Self { relay, stage, outbox, waiting }
+        let stage = Stage::Unknown { until: shared.now().saturating_add(UNKNOWN_FOR) };
+        Self { shared, stage, outbox, waiting }
     }
 
     /// What the time does to it; the reason to close the connection, where it is up.
     pub(super) fn look(&mut self) -> Result<(), &'static str> {
-        let now = self.relay.now();
+        let now = self.shared.now();
         match &self.stage {
             Stage::Unknown { until } if now >= *until => Err("no good token in time: send signalwire.connect"),
             Stage::Ended { until } if now >= *until => Err("the token has ended"),
@@ -101,8 +125,8 @@ impl Standing {
                 Err(Refusal::new(TOKEN, "the token of this connection has ended: connect anew with another"))
             }
             (Stage::Unknown { .. }, Call::Connect(authentication)) => {
-                let pass = self.relay.pass(&authentication)?;
-                let (hub, clock) = (Arc::clone(&self.relay.hub), self.relay.clock);
+                let pass = self.shared.pass(&authentication)?;
+                let (hub, clock) = (Arc::clone(&self.shared.hub), self.shared.clock);
                 let seat = Seat::take(hub, clock, pass, self.outbox.clone());
                 let answer = rpc::answer(id, seat.connected());
                 self.stage = Stage::Seated(seat);
@@ -115,7 +139,7 @@ impl Standing {
                 Err(Refusal::new(REQUEST, "already connected: another token is sent by signalwire.reauthenticate"))
             }
             (Stage::Seated(seat), Call::Reauthenticate(authentication)) => {
-                seat.renew(self.relay.pass(&authentication)?)?;
+                seat.renew(self.shared.pass(&authentication)?)?;
                 Ok(rpc::answer(id, seat.connected()))
             }
             (Stage::Seated(seat), call) => asked(seat, id, call),
