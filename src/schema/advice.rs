@@ -36,7 +36,7 @@ pub(super) fn described(raw: &Raw) -> &'static str {
         Raw::Datetime => "a date or a time",
         Raw::List(_) => "a list",
         Raw::Table(_) => "a table",
-        Raw::Unreadable => "unreadable",
+        Raw::LongInteger => "an integer that does not fit into 64 bits",
     }
 }
 

@@ -4,20 +4,16 @@
 
 mod advice;
 mod check;
-mod damage;
 mod fault;
 mod fields;
-mod habits;
 mod json_schema;
 mod key;
 mod lint;
 mod read;
-mod syntax;
 mod unit;
 
 pub use advice::nearest;
 pub use check::check;
-pub use damage::Damage;
 pub use fault::{Fault, Faults, Place, Source, escaped, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use json_schema::json_schema;

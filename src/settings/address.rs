@@ -25,7 +25,7 @@ impl Addresses {
     pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
         let mut others = Faults::default();
         let layers = layers::load(files, environment, &mut others);
-        if layers.is_incomplete || layers.is_damaged {
+        if layers.is_incomplete {
             return Err(others);
         }
         // What is written there and of no use must not pass for the default.

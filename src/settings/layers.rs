@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::DEFAULT_FILE;
 use super::keys::{DEFAULTS, KEYS};
 use crate::schema::{
-    Damage, Entry, Faults, Fields, Item, Key, Kind, Place, Raw, RawEntry, RawItem, RawTable, Source, Value, check,
-    nearest, quoted, read_toml, read_toml_value,
+    Entry, Faults, Fields, Item, Key, Kind, Place, Raw, RawEntry, RawItem, RawTable, Source, Value, check, nearest,
+    quoted, read_toml, read_toml_value,
 };
 
 /// The environment variables of this process, or some that a test wants.
@@ -22,10 +22,8 @@ pub(super) struct Layers {
     pub(super) list: Vec<Fields>,
     /// The dotted names of all that was written anywhere, good or not.
     written: HashSet<String>,
-    /// Whether a file could not be read.
+    /// Whether a file could not be read, or is not TOML.
     pub(super) is_incomplete: bool,
-    /// Whether one holds what is not TOML.
-    pub(super) is_damaged: bool,
 }
 
 /// SignalWire's own names for its settings.
@@ -68,7 +66,7 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
 }
 
 pub(super) fn load(files: &[PathBuf], environment: &Environment, faults: &mut Faults) -> Layers {
-    let mut layers = Layers { list: Vec::new(), written: HashSet::new(), is_incomplete: false, is_damaged: false };
+    let mut layers = Layers { list: Vec::new(), written: HashSet::new(), is_incomplete: false };
     layers.add_toml(&Source::confidential_file("the built-in defaults", DEFAULTS), faults);
     if files.is_empty() {
         match std::fs::read_to_string(DEFAULT_FILE) {
@@ -131,9 +129,10 @@ impl Layers {
     }
 
     fn add_toml(&mut self, source: &Arc<Source>, faults: &mut Faults) {
-        let (document, damage) = read_toml(source, faults);
-        self.is_damaged |= !damage.is_none();
-        self.add(&document, &damage, faults);
+        match read_toml(source, faults) {
+            Some(document) => self.add(&document, faults),
+            None => self.is_incomplete = true,
+        }
     }
 
     fn add_variable(&mut self, name: &str, path: &[String], value: &OsString, faults: &mut Faults) {
@@ -156,12 +155,12 @@ impl Layers {
             let entry = RawEntry { key: key.clone(), key_place: place.clone(), item };
             RawItem { place: place.clone(), raw: Raw::Table(RawTable { entries: vec![entry] }) }
         });
-        self.add(&document, &Damage::default(), faults);
+        self.add(&document, faults);
     }
 
-    fn add(&mut self, document: &RawItem, damage: &Damage, faults: &mut Faults) {
+    fn add(&mut self, document: &RawItem, faults: &mut Faults) {
         note_written(document, "", &mut self.written);
-        let fields = check(document, KEYS, damage, faults);
+        let fields = check(document, KEYS, faults);
         check_twins(&fields, faults);
         self.list.push(fields);
     }

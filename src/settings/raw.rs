@@ -164,7 +164,7 @@ pub(super) fn load_part(
 ) -> Result<(RawSettings, Layers, Faults), Faults> {
     let mut others = Faults::default();
     let layers = layers::load(files, environment, &mut others);
-    if layers.is_incomplete || layers.is_damaged {
+    if layers.is_incomplete {
         return Err(others);
     }
     let mut faults = pick(&others);
