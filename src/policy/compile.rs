@@ -10,26 +10,24 @@ use super::member::MemberTemplate;
 use super::pattern::{Pattern, Placeholders, Use};
 use super::{Guest, Life, Policy, Role, Rule, TtlBounds, file, inclusion, issuers};
 use crate::chat::{Permission, Rights, Ttl};
-use crate::schema::{Damage, Entry, Faults, Fields, Item, Place, Source, Value, check, nearest, quoted, read_toml};
+use crate::schema::{Entry, Faults, Fields, Item, Place, Source, Value, check, nearest, quoted, read_toml};
 
 /// The good parts of a file as a policy (none where it has no use without the others), and what is wrong with it.
 pub(super) struct Compiled {
     pub(super) policy: Option<Policy>,
     pub(super) faults: Faults,
-    /// Whether whole tables may be lost or in the wrong place.
-    pub(super) is_torn: bool,
 }
 
 pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Compiled {
     let source = Source::file(name, text);
     let mut faults = Faults::default();
-    let (document, damage) = read_toml(&source, &mut faults);
-    let fields = check(&document, file::KEYS, &damage, &mut faults);
+    let Some(document) = read_toml(&source, &mut faults) else { return Compiled { policy: None, faults } };
+    let fields = check(&document, file::KEYS, &mut faults);
     let separator = fields.text("separator").and_then(|(text, _)| text.chars().next());
     let separator = separator.or_else(|| (!fields.has_lost("separator")).then_some(':'));
     let knows_roles = fields.table("roles").is_some_and(|roles| roles.whole);
     let (placeholders, lives) = (Placeholders::default(), Vec::new());
-    let mut compiler = Compiler { faults, damage, separator, knows_roles, placeholders, lives };
+    let mut compiler = Compiler { faults, separator, knows_roles, placeholders, lives };
 
     let ttl = compiler.ttl(&fields);
     let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
@@ -39,17 +37,15 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
     let state = compiler.state(&fields);
     let client_state = compiler.client_state(&fields, &state);
     inclusion::circles(&drafts, &mut compiler.faults);
-    if !compiler.damage.structural {
-        let default_role = default_role.as_ref().map(|(role, place)| (*role, place));
-        let world = issuers::World {
-            drafts: &drafts,
-            aliases,
-            placeholders: &compiler.placeholders,
-            document: &fields.place,
-            separator: separator.unwrap_or(':'),
-        };
-        world.check(default_role, member.as_ref(), member_place.as_ref(), &mut compiler.faults);
-    }
+    let world = issuers::World {
+        drafts: &drafts,
+        aliases,
+        placeholders: &compiler.placeholders,
+        document: &fields.place,
+        separator: separator.unwrap_or(':'),
+    };
+    let default = default_role.as_ref().map(|(role, place)| (*role, place));
+    world.check(default, member.as_ref(), member_place.as_ref(), &mut compiler.faults);
 
     let sha256 = format!("{:x}", Sha256::digest(text));
     let policy = |separator: char, ttl: TtlBounds, member: Pattern| Policy {
@@ -73,11 +69,7 @@ pub(super) fn compile(name: &str, text: &str, aliases: &BTreeSet<String>) -> Com
         roles: roles(drafts),
     };
     let known = separator.zip(ttl).zip(member);
-    Compiled {
-        policy: known.map(|((separator, ttl), member)| policy(separator, ttl, member)),
-        faults: compiler.faults,
-        is_torn: compiler.damage.structural,
-    }
+    Compiled { policy: known.map(|((separator, ttl), member)| policy(separator, ttl, member)), faults: compiler.faults }
 }
 
 /// A role as it is being put together, with the places that later faults point to.
@@ -111,7 +103,6 @@ impl<'a> Names<'a> {
 
 pub(super) struct Compiler {
     pub(super) faults: Faults,
-    damage: Damage,
     /// None where it is not known what it should be: no pattern can be read then.
     pub(super) separator: Option<char>,
     /// Whether all roles of the file can be read: only then is one that is not there told.
@@ -124,7 +115,7 @@ pub(super) struct Compiler {
 impl Compiler {
     fn roles(&mut self, fields: &Fields, min: Option<Ttl>) -> Vec<Draft> {
         let Some(table) = fields.table("roles") else { return Vec::new() };
-        if table.entries.is_empty() && self.damage.is_none() && table.whole {
+        if table.entries.is_empty() && table.whole {
             let advice = "write one, as in [roles.customer.channels]";
             self.faults.add(&table.place, "there is no role", advice);
         }
@@ -203,7 +194,7 @@ impl Compiler {
     }
 
     fn unknown_role(&mut self, name: &str, place: &Place, names: &Names<'_>) {
-        if !self.knows_roles || self.damage.mentions(name) {
+        if !self.knows_roles {
             return;
         }
         let near = if self.faults.are_many() { None } else { nearest(name, names.list.iter().copied()) };

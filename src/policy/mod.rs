@@ -169,7 +169,7 @@ impl Policy {
     pub fn check(name: &str, text: &str, aliases: &BTreeSet<String>) -> (Result<Self, Faults>, Lints) {
         let compiled = compile::compile(name, text, aliases);
         let Some(policy) = compiled.policy else { return (Err(compiled.faults), Lints::default()) };
-        let lints = if compiled.is_torn { Lints::default() } else { policy.lints(aliases, compiled.faults.is_empty()) };
+        let lints = policy.lints(aliases, compiled.faults.is_empty());
         (compiled.faults.or(policy), lints)
     }
 
