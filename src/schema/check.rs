@@ -1,5 +1,4 @@
-//! The walk: a raw document against a table of keys, into values that are what the table says. Must not know what the
-//! keys mean.
+//! The walk: a raw document against a table of keys, into values that are what the table says.
 
 use std::collections::HashSet;
 
@@ -8,7 +7,6 @@ use super::fault::{Faults, Place, quoted};
 use super::fields::{Entry, Fields, Item, Value};
 use super::key::{Key, Kind};
 use super::read::{Raw, RawEntry, RawItem, RawTable};
-use super::unit::{bytes, seconds};
 
 /// Checks a document against the keys that it may have. What is at fault is noted and left out.
 #[must_use]
@@ -113,9 +111,10 @@ impl Walk<'_> {
 
     /// Notes a fault of what the keys so far lead to.
     fn fault(&mut self, place: &Place, message: &str, advice: impl Into<String>) {
-        let path = self.path.join(".").escape_debug().to_string();
-        let message = if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") };
-        self.faults.add(place, message, advice);
+        let key = self.path.join(".");
+        let path = key.escape_debug();
+        let message = if key.is_empty() { message.to_owned() } else { format!("{path}: {message}") };
+        self.faults.add_about(&key, place, message, advice);
     }
 
     fn entry(&mut self, raw: &RawEntry, kind: &'static Kind) -> Option<Entry> {
@@ -140,7 +139,7 @@ impl Walk<'_> {
                 return self.item(raw, other, key_place);
             }
             (kind, scalar) => {
-                let value = scalar_value(kind, scalar);
+                let value = kind.read_scalar(scalar);
                 if value.is_none() {
                     self.wrong(kind, raw);
                 }
@@ -218,24 +217,6 @@ impl Walk<'_> {
         let wanted = if raw.place.is_in_text() { wanted } else { wanted.replace(", in quotes", "") };
         let advice = instead(kind, raw, &self.path);
         self.fault(&raw.place, &format!("this is {}, where {wanted} is wanted", found(kind, &raw.raw)), advice);
-    }
-}
-
-/// A value that is no list and no table, if it is of its kind.
-pub(super) fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
-    match (kind, raw) {
-        (Kind::Text | Kind::Secret, Raw::Text(text)) => (!text.is_empty()).then(|| Value::Text(text.clone())),
-        (Kind::Word(words), Raw::Text(text)) => words.contains(&text.as_str()).then(|| Value::Text(text.clone())),
-        (Kind::Integer(least, most), Raw::Integer(integer)) => {
-            (least..=most).contains(&integer).then_some(Value::Integer(*integer))
-        }
-        (Kind::Duration { zero }, Raw::Text(text)) => seconds(text, *zero).map(Value::Integer),
-        (Kind::Size, Raw::Text(text)) => bytes(text).map(Value::Integer),
-        (Kind::Scalar | Kind::Any, Raw::Text(text)) => Some(Value::Text(text.clone())),
-        (Kind::Scalar | Kind::Any, Raw::Integer(integer)) => Some(Value::Integer(*integer)),
-        (Kind::Scalar | Kind::Any, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
-        (Kind::Boolean | Kind::Scalar | Kind::Any, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
-        _ => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a document holds once it is checked: values that are of their kind, each with its place. Must not know what they mean.
+//! What a document holds once it is checked: values that are of their kind, each with its place.
 
 use super::fault::Place;
 

@@ -1,6 +1,5 @@
 //! A table of keys against a document that a person wrote: one walk finds all faults with their places and yields the
-//! values; another yields the JSON Schema. Shared by the policy, its tests and the settings; must not know what the keys
-//! mean.
+//! values; another yields the JSON Schema. Shared by the policy, its tests and the settings.
 
 mod advice;
 mod check;

@@ -1,5 +1,5 @@
 //! The layers merged by the `config` crate into plain values: durations in seconds, sizes in bytes, texts as they were
-//! written. Must not know what the values mean.
+//! written.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use config::{Config, ConfigError, Map, Source, Value as Merged, ValueKind};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::PolicySettings;
 use super::layers::{self, Environment, Layers, TWINS};
 use crate::schema::{Faults, Fields, Place, Source as Origin, Value};
 
@@ -141,6 +142,12 @@ pub(super) struct RawLog {
 #[derive(Deserialize)]
 pub(super) struct RawTelemetry {
     pub(super) otlp_endpoint: Option<String>,
+}
+
+impl From<RawPolicy> for PolicySettings {
+    fn from(raw: RawPolicy) -> Self {
+        Self { file: PathBuf::from(raw.file), narrow: raw.narrow, watch: raw.watch }
+    }
 }
 
 /// Every layer into one; none where they do not fit together, which is then among the faults.
