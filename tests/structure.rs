@@ -55,7 +55,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("limits", &["LimitsSettings", "OnStoreFailure", "RateSettings", "Store"]),
             ("signalwire", &["SignalWireSettings", "certificates", "check_token"]),
             ("ops", &["clock", "log", "traces"]),
-            ("chat", &["Timestamp", "causes"]),
+            ("chat", &["Timestamp", "causes", "json"]),
             ("listener", &["ConnectionSettings", "Identity", "Validity"]),
             ("api", &["AllowedOrigin", "AllowedOrigins", "CookieFault", "CookieSettings", "TrustedProxies"]),
         ],

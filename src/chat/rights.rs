@@ -82,6 +82,12 @@ impl Rights {
         Self { read: self.read && other.read, write: self.write && other.write }
     }
 
+    /// The rights as a person reads them: `read and write`.
+    #[must_use]
+    pub fn describe(self) -> String {
+        self.permissions().map(Permission::as_str).collect::<Vec<_>>().join(" and ")
+    }
+
     /// The rights one by one, `read` before `write`.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.has(*permission))

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::serve::open_keys;
 use super::{Failure, block_on, input, print};
-use crate::chat::{Timestamp, causes};
+use crate::chat::{Timestamp, Ttl, causes};
 use crate::limits::{Store, StoreFault};
 use crate::ops::clock;
 use crate::policy::Policy;
@@ -19,8 +19,6 @@ use crate::signalwire::{Client, MintFault};
 
 /// How far a provider's clock may be from ours, in seconds, before sessions suffer.
 const CLOCKS_APART: i64 = 5;
-/// The least useful ttl for the browser SDK, in minutes: it refreshes when two are left.
-const SDK_TTL: u32 = 3;
 
 #[derive(Args)]
 pub(super) struct Options {
@@ -146,7 +144,7 @@ async fn ask_store(url: &SecretString, findings: &mut Findings) {
 fn look_at_policy(policy: &Policy, findings: &mut Findings) {
     let (default, max, min) = policy.ttl_bounds();
     let told = format!("[ttl] default {default}, max {max}, min {min}");
-    if min.minutes() < SDK_TTL {
+    if min < Ttl::MIN_FOR_SDK {
         let advice = "the browser SDK refreshes a token when two minutes are left: write min = \"3m\" or more";
         findings.fail("policy", told, advice);
     } else {

@@ -9,6 +9,7 @@ use url::Url;
 use super::PolicySettings;
 use super::layers::{Environment, Layers};
 use super::raw::{RawIssuer, load_part};
+use crate::chat::json;
 use crate::schema::{Fault, Faults, Fields, Place, Source, quoted};
 use crate::session::{
     Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, Vouching,
@@ -166,7 +167,7 @@ impl Reader<'_> {
             }
             if !name.starts_with('/') {
                 sources.push(RoleSourceSettings::Claim(name));
-            } else if name.split('~').skip(1).all(|after| after.starts_with(['0', '1'])) {
+            } else if json::is_pointer(&name) {
                 sources.push(RoleSourceSettings::Pointer(name));
             } else {
                 let message = format!("names {}, which is no JSON Pointer", quoted(&name));
@@ -203,8 +204,10 @@ impl Reader<'_> {
             }
             return None;
         }
-        let is_hmac = |algorithm: &Algorithm| algorithm.name().starts_with("HS");
-        if !algorithms.is_empty() && !given.contains(&"secret") && algorithms.iter().all(is_hmac) {
+        if !algorithms.is_empty()
+            && !given.contains(&"secret")
+            && algorithms.iter().all(|algorithm| algorithm.is_hmac())
+        {
             self.fault("algorithms", "has only algorithms for a secret", "write those that the keys are for, as RS256");
         }
         if raw.secret_encoding.is_some() && !given.contains(&"secret") {

@@ -6,7 +6,7 @@ use std::fmt::{Display, Write as _};
 use serde::Serialize;
 
 use super::World;
-use crate::chat::{ChannelName, MemberId, Object, Permission, Rights, Terms, Ttl};
+use crate::chat::{ChannelName, MemberId, Object, Rights, Terms, Ttl};
 use crate::explain::Explained;
 use crate::ops::{clock, log};
 use crate::policy::{Right, TtlAccount, Verdict};
@@ -66,7 +66,7 @@ impl Words {
             self.line(SAME, told);
         }
         for (channel, rights) in &recorded.granted {
-            self.line(SAME, format!("granted {channel} {}", words(*rights)));
+            self.line(SAME, format!("granted {channel} {}", rights.describe()));
         }
     }
 
@@ -126,7 +126,7 @@ impl Words {
         let patterns = explained.overview.iter().flat_map(|overview| &overview.patterns);
         for (index, row) in patterns.enumerate() {
             let label = if index == 0 { "patterns" } else { SAME };
-            self.line(label, format!("{} {}, where asked for by name", row.pattern, words(row.rights)));
+            self.line(label, format!("{} {}, where asked for by name", row.pattern, row.rights.describe()));
         }
     }
 
@@ -180,8 +180,4 @@ fn cap(right: &Right) -> String {
         Verdict::Allowed { cap: Some(cap), .. } => format!(", for {cap} at most"),
         _ => String::new(),
     }
-}
-
-fn words(rights: Rights) -> String {
-    rights.permissions().map(Permission::as_str).collect::<Vec<_>>().join(" and ")
 }
