@@ -78,7 +78,7 @@ const ARROWS: &[(&str, &[Known])] = &[
             ("limits", &["LimitsSettings", "OnStoreFailure", "RateSettings", "Store"]),
             ("signalwire", &["SignalWireSettings", "certificates", "check_token"]),
             ("telemetry", &["clock", "log", "traces"]),
-            ("chat", &["Timestamp", "causes"]),
+            ("chat", &["Timestamp", "causes", "json"]),
             ("listener", &["ConnectionSettings", "Identity", "Validity"]),
             ("api", &["AllowedOrigin", "AllowedOrigins", "CookieFault", "CookieSettings", "TrustedProxies"]),
         ],

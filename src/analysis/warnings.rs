@@ -96,7 +96,7 @@ impl Linter<'_> {
                     format!("this cap ({ttl}) is above [ttl].max ({}) and changes nothing", self.policy.ttl.max);
                 lints.add("cap-above-max", place, message, "write a shorter cap, or a longer max");
             }
-            if *ttl < Ttl::SDK_MIN {
+            if *ttl < Ttl::MIN_FOR_SDK {
                 let message = format!("the browser SDK can make no use of a token for {ttl}");
                 let advice = "it renews a token when two minutes are left: write \"3m\" or more";
                 lints.add("short-ttl", place, message, advice);

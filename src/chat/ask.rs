@@ -230,7 +230,7 @@ impl Draft {
     }
 }
 
-/// RFC 6901 §3: `~` and `/` in a name are written `~0` and `~1`.
+/// The JSON Pointer that goes through these names.
 fn pointer(names: &[&str]) -> String {
-    names.iter().fold(String::new(), |path, name| path + "/" + &name.replace('~', "~0").replace('/', "~1"))
+    names.iter().fold(String::new(), |path, name| path + "/" + &json::to_pointer_part(name))
 }

@@ -55,6 +55,32 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned())
 }
 
+/// Whether a text is a JSON Pointer (RFC 6901 §3): empty, or each name behind a `/`, and each `~` followed by 0 or 1.
+#[must_use]
+pub fn is_pointer(text: &str) -> bool {
+    (text.is_empty() || text.starts_with('/')) && text.split('~').skip(1).all(|after| after.starts_with(['0', '1']))
+}
+
+/// A name as it is written in a JSON Pointer (RFC 6901 §3).
+#[must_use]
+pub fn to_pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The name that a part of a JSON Pointer stands for (RFC 6901 §4).
+#[must_use]
+pub fn from_pointer_part(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+/// The first name that a JSON Pointer goes through, and the rest as it is written.
+#[must_use]
+pub fn split_pointer(pointer: &str) -> (String, &str) {
+    let body = pointer.strip_prefix('/').unwrap_or(pointer);
+    let (first, rest) = body.find('/').map_or((body, ""), |end| body.split_at(end));
+    (from_pointer_part(first), rest)
+}
+
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

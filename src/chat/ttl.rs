@@ -11,8 +11,8 @@ impl Ttl {
     /// The longest that SignalWire takes: 30 days.
     pub const MAX: Self = Self(43_200);
 
-    /// The shortest that the browser SDK can use: it renews a token when two minutes are left.
-    pub const SDK_MIN: Self = Self(3);
+    /// The shortest that the browser SDK can use: it refreshes a token when two minutes are left.
+    pub const MIN_FOR_SDK: Self = Self(3);
 
     /// From minutes; none outside 1 to 43,200.
     #[must_use]

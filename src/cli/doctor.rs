@@ -143,7 +143,7 @@ async fn ask_store(url: &SecretString, findings: &mut Findings) {
 fn look_at_policy(policy: &Policy, findings: &mut Findings) {
     let (default, max, min) = policy.ttl_bounds();
     let told = format!("[ttl] default {default}, max {max}, min {min}");
-    if min < Ttl::SDK_MIN {
+    if min < Ttl::MIN_FOR_SDK {
         let advice = "the browser SDK refreshes a token when two minutes are left: write min = \"3m\" or more";
         findings.fail("policy", told, advice);
     } else {

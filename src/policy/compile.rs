@@ -15,9 +15,7 @@ use super::pattern::{Pattern, Placeholders, Use};
 use super::placeholder::Placeholder;
 use super::rules::{Role, Rule};
 use crate::chat::{MAX_STATE_CHARS, Permission, Rights, Ttl};
-use crate::schema::{
-    Damage, Entry, Faults, Fields, Item, Key, Kind, Place, Source, Value, check, nearest, quoted, read_toml,
-};
+use crate::schema::{Entry, Faults, Fields, Item, Key, Kind, Place, Source, Value, check, nearest, quoted, read_toml};
 
 const DURATION: Kind = Kind::Duration { zero: false };
 static NAME: Kind = Kind::Text;
@@ -79,8 +77,6 @@ pub struct Compilation {
     definition: Option<Definition>,
     sha256: String,
     faults: Faults,
-    /// Whether whole tables may be lost or in the wrong place.
-    is_torn: bool,
 }
 
 impl Policy {
@@ -100,13 +96,16 @@ impl Compilation {
     pub fn new(name: &str, text: &str, aliases: &BTreeSet<String>) -> Self {
         let source = Source::file(name, text);
         let mut faults = Faults::default();
-        let (document, damage) = read_toml(&source, &mut faults);
-        let fields = check(&document, KEYS, &damage, &mut faults);
+        let sha256 = format!("{:x}", Sha256::digest(text));
+        let Some(document) = read_toml(&source, &mut faults) else {
+            return Self { definition: None, sha256, faults };
+        };
+        let fields = check(&document, KEYS, &mut faults);
         let separator = fields.text("separator").and_then(|(text, _)| text.chars().next());
         let separator = separator.or_else(|| (!fields.has_lost("separator")).then_some(':'));
         let knows_roles = fields.table("roles").is_some_and(|roles| roles.whole);
         let (placeholders, lives) = (Placeholders::default(), Vec::new());
-        let mut compiler = Compiler { faults, damage, separator, knows_roles, placeholders, lives };
+        let mut compiler = Compiler { faults, separator, knows_roles, placeholders, lives };
 
         let ttl = compiler.ttl(&fields);
         let drafts = compiler.roles(&fields, ttl.map(|ttl| ttl.min));
@@ -116,17 +115,15 @@ impl Compilation {
         let state = compiler.state(&fields);
         let client_state = compiler.client_state(&fields, &state);
         circles(&drafts, &mut compiler.faults);
-        if !compiler.damage.structural {
-            let default_role = default_role.as_ref().map(|(role, place)| (*role, place));
-            let issuers = Issuers {
-                drafts: &drafts,
-                aliases,
-                placeholders: &compiler.placeholders,
-                document: &fields.place,
-                separator: separator.unwrap_or(':'),
-            };
-            issuers.check(default_role, member.as_ref(), member_place.as_ref(), &mut compiler.faults);
-        }
+        let issuers = Issuers {
+            drafts: &drafts,
+            aliases,
+            placeholders: &compiler.placeholders,
+            document: &fields.place,
+            separator: separator.unwrap_or(':'),
+        };
+        let default = default_role.as_ref().map(|(role, place)| (*role, place));
+        issuers.check(default, member.as_ref(), member_place.as_ref(), &mut compiler.faults);
 
         let definition = |separator: char, ttl: TtlBounds, member: Pattern| Definition {
             separator,
@@ -149,9 +146,8 @@ impl Compilation {
         let known = separator.zip(ttl).zip(member);
         Self {
             definition: known.map(|((separator, ttl), member)| definition(separator, ttl, member)),
-            sha256: format!("{:x}", Sha256::digest(text)),
+            sha256,
             faults: compiler.faults,
-            is_torn: compiler.damage.structural,
         }
     }
 
@@ -160,7 +156,7 @@ impl Compilation {
     /// # Errors
     /// Every fault in the file.
     pub fn into_policy(self) -> Result<Policy, Faults> {
-        let Self { definition, sha256, faults, is_torn: _ } = self;
+        let Self { definition, sha256, faults } = self;
         match definition {
             Some(definition) => faults.or(Policy { definition, sha256, listings: Listings::default() }),
             None => Err(faults),
@@ -169,7 +165,7 @@ impl Compilation {
 
     /// What the file says, as far as its faults leave it readable, and whether there are none.
     pub(crate) fn readable(&self) -> Option<(&Definition, bool)> {
-        let definition = self.definition.as_ref().filter(|_| !self.is_torn)?;
+        let definition = self.definition.as_ref()?;
         Some((definition, self.faults.is_empty()))
     }
 }
@@ -190,7 +186,6 @@ impl<'a> Names<'a> {
 
 struct Compiler {
     faults: Faults,
-    damage: Damage,
     /// None where it is not known what it should be: no pattern can be read then.
     separator: Option<char>,
     /// Whether all roles of the file can be read: only then is one that is not there told.
@@ -203,7 +198,7 @@ struct Compiler {
 impl Compiler {
     fn roles(&mut self, fields: &Fields, min: Option<Ttl>) -> Vec<Draft> {
         let Some(table) = fields.table("roles") else { return Vec::new() };
-        if table.entries.is_empty() && self.damage.is_none() && table.whole {
+        if table.entries.is_empty() && table.whole {
             let advice = "write one, as in [roles.customer.channels]";
             self.faults.add(&table.place, "there is no role", advice);
         }
@@ -282,7 +277,7 @@ impl Compiler {
     }
 
     fn unknown_role(&mut self, name: &str, place: &Place, names: &Names<'_>) {
-        if !self.knows_roles || self.damage.mentions(name) {
+        if !self.knows_roles {
             return;
         }
         let near = if self.faults.are_many() { None } else { nearest(name, names.list.iter().copied()) };

@@ -1,8 +1,7 @@
-//! What to write in place of a value that is not of its kind, or of a name that is none. Must not know what the keys mean.
+//! What to write in place of a value that is not of its kind, or of a name that is none.
 
 use std::cmp::Reverse;
 
-use super::check::scalar_value;
 use super::fault::quoted;
 use super::key::{Key, Kind};
 use super::read::{Raw, RawItem};
@@ -36,7 +35,7 @@ pub(super) fn described(raw: &Raw) -> &'static str {
         Raw::Datetime => "a date or a time",
         Raw::List(_) => "a list",
         Raw::Table(_) => "a table",
-        Raw::Unreadable => "unreadable",
+        Raw::LongInteger => "an integer that does not fit into 64 bits",
     }
 }
 
@@ -57,15 +56,15 @@ pub(super) fn instead(kind: &Kind, raw: &RawItem, path: &[String]) -> String {
             instead_of_duration(&number.to_string()).map(|advice| format!("{advice}, in quotes"))
         }
         (Kind::Integer(..), Raw::Text(text))
-            if text.parse().is_ok_and(|n| scalar_value(kind, &Raw::Integer(n)).is_some()) =>
+            if text.parse().is_ok_and(|n| kind.read_scalar(&Raw::Integer(n)).is_some()) =>
         {
             Some(format!("write {text} without quotes"))
         }
-        (Kind::Text | Kind::Scalar, Raw::Integer(_) | Raw::Boolean(_) | Raw::Float(_) | Raw::Datetime)
-            if raw.place.is_in_text() =>
-        {
-            Some("put it in quotes".to_owned())
-        }
+        (
+            Kind::Text | Kind::Scalar,
+            Raw::Integer(_) | Raw::LongInteger | Raw::Boolean(_) | Raw::Float(_) | Raw::Datetime,
+        ) if raw.place.is_in_text() => Some("put it in quotes".to_owned()),
+        (Kind::Any, Raw::LongInteger) => Some("write a smaller number".to_owned()),
         _ => None,
     };
     // A variable's text stands without quotes.
@@ -95,7 +94,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// The elements that a text names, with commas between them or alone.
 fn as_list(of: &Kind, text: &str) -> Option<String> {
     let elements: Vec<_> = text.split(',').map(str::trim).collect();
-    let all_fit = elements.iter().all(|element| scalar_value(of, &Raw::Text((*element).to_owned())).is_some());
+    let all_fit = elements.iter().all(|element| of.read_scalar(&Raw::Text((*element).to_owned())).is_some());
     (all_fit && text.len() <= MOST_SHOWN).then(|| format!("write {elements:?}"))
 }
 

@@ -1,21 +1,17 @@
-//! The walk: a raw document against a table of keys, into values that are what the table says. Must not know what the
-//! keys mean.
+//! The walk: a raw document against a table of keys, into values that are what the table says.
 
 use std::collections::HashSet;
 
 use super::advice::{described, found, header, instead, nearest, sample};
-use super::damage::Damage;
 use super::fault::{Faults, Place, quoted};
 use super::fields::{Entry, Fields, Item, Value};
 use super::key::{Key, Kind};
 use super::read::{Raw, RawEntry, RawItem, RawTable};
-use super::unit::{bytes, seconds};
 
-/// Checks a document against the keys that it may have. What is at fault is noted and left out; what a syntax fault
-/// touches is left out in silence.
+/// Checks a document against the keys that it may have. What is at fault is noted and left out.
 #[must_use]
-pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: &mut Faults) -> Fields {
-    let mut walk = Walk { damage, faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
+pub fn check(document: &RawItem, keys: &'static [Key], faults: &mut Faults) -> Fields {
+    let mut walk = Walk { faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
     match &document.raw {
         Raw::Table(table) => walk.table(table, keys, &document.place),
         _ => Fields { place: document.place.clone(), entries: Vec::new(), whole: false, lost: Vec::new() },
@@ -23,7 +19,6 @@ pub fn check(document: &RawItem, keys: &'static [Key], damage: &Damage, faults: 
 }
 
 struct Walk<'a> {
-    damage: &'a Damage,
     faults: &'a mut Faults,
     /// The keys that lead to where the walk is.
     path: Vec<String>,
@@ -49,10 +44,10 @@ impl Walk<'_> {
         let (mut lost, mut missing) = (Vec::new(), Vec::new());
         for key in keys.iter().filter(|key| !entries.iter().any(|entry| entry.key == key.name)) {
             let is_written = table.entries.iter().any(|entry| entry.key == key.name);
-            let is_meant = meant.contains(&key.name) || self.damage.mentions(key.name);
+            let is_meant = meant.contains(&key.name);
             if is_written || is_meant { lost.push(key.name) } else { missing.push(key) }
         }
-        for key in missing.into_iter().filter(|key| key.required && !self.damage.loses_keys) {
+        for key in missing.into_iter().filter(|key| key.required) {
             let advice = format!("write {}: {}", sample(key, &self.path), key.about);
             self.fault(place, &format!("{} is missing", quoted(key.name)), advice);
         }
@@ -61,9 +56,6 @@ impl Walk<'_> {
     }
 
     fn unknown_key(&mut self, raw: &RawEntry, keys: &'static [Key]) {
-        if self.damage.touches(&raw.key_place) {
-            return;
-        }
         let known = keys.iter().map(|key| key.name);
         let advice = if let Some(near) = nearest(&raw.key, known.clone()) {
             self.meant.push((self.within.len() - 1, near));
@@ -113,16 +105,16 @@ impl Walk<'_> {
     /// Whether a value is of a kind, without a word about why not.
     fn takes(&self, kind: &'static Kind, raw: &RawItem) -> bool {
         let mut faults = Faults::default();
-        let damage = self.damage;
-        let mut trial = Walk { damage, faults: &mut faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
+        let mut trial = Walk { faults: &mut faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
         trial.item(raw, kind, &raw.place).is_some() && faults.is_empty()
     }
 
     /// Notes a fault of what the keys so far lead to.
     fn fault(&mut self, place: &Place, message: &str, advice: impl Into<String>) {
-        let path = self.path.join(".").escape_debug().to_string();
-        let message = if path.is_empty() { message.to_owned() } else { format!("{path}: {message}") };
-        self.faults.add(place, message, advice);
+        let key = self.path.join(".");
+        let path = key.escape_debug();
+        let message = if key.is_empty() { message.to_owned() } else { format!("{path}: {message}") };
+        self.faults.add_about(&key, place, message, advice);
     }
 
     fn entry(&mut self, raw: &RawEntry, kind: &'static Kind) -> Option<Entry> {
@@ -137,7 +129,6 @@ impl Walk<'_> {
             (Kind::Table(keys), Raw::Table(table)) => Some(Value::Table(self.table(table, keys, key_place))),
             (Kind::Map(of), Raw::Table(table)) => Some(Value::Table(self.map(table, of, key_place))),
             (Kind::Tables(keys), Raw::List(items)) => Some(Value::List(self.tables(items, keys))),
-            _ if self.damage.touches(&raw.place) || matches!(raw.raw, Raw::Unreadable) => None,
             (Kind::List { of, distinct, at_least }, Raw::List(items)) => {
                 self.list(items, of, *distinct, *at_least, &raw.place).map(Value::List)
             }
@@ -148,7 +139,7 @@ impl Walk<'_> {
                 return self.item(raw, other, key_place);
             }
             (kind, scalar) => {
-                let value = scalar_value(kind, scalar);
+                let value = kind.read_scalar(scalar);
                 if value.is_none() {
                     self.wrong(kind, raw);
                 }
@@ -175,7 +166,7 @@ impl Walk<'_> {
     /// value is at home there.
     fn misplaced(&mut self, raw: &RawEntry, of: &'static Kind) -> Option<Vec<String>> {
         let (table, home, key) = self.around(&raw.key, 0)?;
-        let is_at_home = has_shape(&key.kind, &raw.item.raw) && !self.damage.touches(&raw.key_place);
+        let is_at_home = has_shape(&key.kind, &raw.item.raw);
         let fits_here = has_shape(of, &raw.item.raw) && (matches!(of, Kind::Table(_)) || self.takes(of, &raw.item));
         if !is_at_home || fits_here {
             return None;
@@ -226,24 +217,6 @@ impl Walk<'_> {
         let wanted = if raw.place.is_in_text() { wanted } else { wanted.replace(", in quotes", "") };
         let advice = instead(kind, raw, &self.path);
         self.fault(&raw.place, &format!("this is {}, where {wanted} is wanted", found(kind, &raw.raw)), advice);
-    }
-}
-
-/// A value that is no list and no table, if it is of its kind.
-pub(super) fn scalar_value(kind: &Kind, raw: &Raw) -> Option<Value> {
-    match (kind, raw) {
-        (Kind::Text | Kind::Secret, Raw::Text(text)) => (!text.is_empty()).then(|| Value::Text(text.clone())),
-        (Kind::Word(words), Raw::Text(text)) => words.contains(&text.as_str()).then(|| Value::Text(text.clone())),
-        (Kind::Integer(least, most), Raw::Integer(integer)) => {
-            (least..=most).contains(&integer).then_some(Value::Integer(*integer))
-        }
-        (Kind::Duration { zero }, Raw::Text(text)) => seconds(text, *zero).map(Value::Integer),
-        (Kind::Size, Raw::Text(text)) => bytes(text).map(Value::Integer),
-        (Kind::Scalar | Kind::Any, Raw::Text(text)) => Some(Value::Text(text.clone())),
-        (Kind::Scalar | Kind::Any, Raw::Integer(integer)) => Some(Value::Integer(*integer)),
-        (Kind::Scalar | Kind::Any, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
-        (Kind::Boolean | Kind::Scalar | Kind::Any, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
-        _ => None,
     }
 }
 

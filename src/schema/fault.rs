@@ -1,5 +1,4 @@
-//! What is wrong in a document that a person wrote: the place, the line with a caret, what to write instead. Must not
-//! know documents' meanings.
+//! What is wrong in a document that a person wrote: the place, the line with a caret, what to write instead.
 
 use std::fmt::{Display, Formatter};
 use std::ops::Range;
@@ -132,6 +131,8 @@ impl Display for Place {
 pub struct Fault {
     /// Where.
     pub place: Place,
+    /// The keys that lead to the value that is wrong, with dots between them; empty for the document as a whole.
+    pub key: String,
     /// What.
     pub message: String,
     /// What to write instead.
@@ -139,6 +140,12 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it is about this key, such as `server.listen`, or about one below it.
+    #[must_use]
+    pub fn is_within(&self, key: &str) -> bool {
+        self.key.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// `path:line:column: what is wrong`, on one line.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -148,15 +155,14 @@ impl Fault {
 
 impl Display for Fault {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let words = Words { level: "error", message: &self.message, advice: &self.advice };
-        words.show_at(&self.place, formatter)
+        Words { lint: None, message: &self.message, advice: &self.advice }.show_at(&self.place, formatter)
     }
 }
 
 /// What is said of a place.
 pub(super) struct Words<'a> {
-    /// `error`, `warning[name]`.
-    pub(super) level: &'a str,
+    /// The name of a warning; none for an error.
+    pub(super) lint: Option<&'a str>,
     pub(super) message: &'a str,
     pub(super) advice: &'a str,
 }
@@ -164,7 +170,11 @@ pub(super) struct Words<'a> {
 impl Words<'_> {
     /// With the line and a caret, where they may be shown.
     pub(super) fn show_at(&self, place: &Place, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let Self { level, message, advice } = self;
+        let Self { lint, message, advice } = self;
+        let (severity, level) = match lint {
+            None => (Level::ERROR, "error".to_owned()),
+            Some(name) => (Level::WARNING, format!("warning[{name}]")),
+        };
         let Some(span) = place.span.clone().filter(|_| place.source.shows_lines) else {
             return write!(formatter, "{level}: {place}: {message}\n  = help: {advice}");
         };
@@ -174,9 +184,8 @@ impl Words<'_> {
             .line_start(first)
             .path(place.source.name.as_str())
             .annotation(AnnotationKind::Primary.span(within(&lines, span.start)..within(&lines, span.end)));
-        let severity = if level.starts_with("warning") { Level::WARNING } else { Level::ERROR };
         let report =
-            [severity.with_name(*level).primary_title(*message).element(snippet).element(Level::HELP.message(*advice))];
+            [severity.with_name(level).primary_title(*message).element(snippet).element(Level::HELP.message(*advice))];
         formatter.write_str(&Renderer::plain().render(&report))
     }
 }
@@ -198,9 +207,15 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Notes one more.
+    /// Notes one more, about the document as a whole or about a value that needs no name.
     pub fn add(&mut self, place: &Place, message: impl Into<String>, advice: impl Into<String>) {
-        self.list.push(Fault { place: place.clone(), message: message.into(), advice: advice.into() });
+        self.add_about("", place, message, advice);
+    }
+
+    /// Notes one more, about the value of a key such as `server.listen`.
+    pub fn add_about(&mut self, key: &str, place: &Place, message: impl Into<String>, advice: impl Into<String>) {
+        let (place, key) = (place.clone(), key.to_owned());
+        self.list.push(Fault { place, key, message: message.into(), advice: advice.into() });
     }
 
     /// Takes over all of another list.
@@ -208,10 +223,10 @@ impl Faults {
         self.list.extend(other.list);
     }
 
-    /// Those that are told of one of these names.
+    /// Those about one of these keys, or about one below it.
     #[must_use]
-    pub fn about(&self, names: &[&str]) -> Self {
-        self.only(|fault| names.iter().any(|name| fault.message.starts_with(name)))
+    pub fn about(&self, keys: &[&str]) -> Self {
+        self.only(|fault| keys.iter().any(|key| fault.is_within(key)))
     }
 
     /// Those of which this is true.

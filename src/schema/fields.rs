@@ -1,4 +1,4 @@
-//! What a document holds once it is checked: values that are of their kind, each with its place. Must not know what they mean.
+//! What a document holds once it is checked: values that are of their kind, each with its place.
 
 use super::fault::Place;
 
@@ -37,8 +37,7 @@ pub struct Fields {
     pub entries: Vec<Entry>,
     /// Whether nothing that was written here, or was meant to be, had to be left out.
     pub whole: bool,
-    /// The keys that are not here though they were meant: their value is at fault, or they are misspelt, misplaced or lost
-    /// in a syntax fault.
+    /// The keys that are not here though they were meant: their value is at fault, or they are misspelt or misplaced.
     pub lost: Vec<&'static str>,
 }
 

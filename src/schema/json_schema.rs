@@ -1,5 +1,5 @@
 //! The table of keys as a JSON Schema (draft 2020-12), for editors: what the walk in `check.rs` takes and refuses, as far
-//! as a schema can say it. Must not know what the keys mean.
+//! as a schema can say it.
 
 use serde_json::{Map, Value, json};
 

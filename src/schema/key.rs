@@ -1,4 +1,8 @@
-//! What a document may hold, as a table that can be walked. Must not know any document.
+//! What a document may hold, as a table that can be walked, and how a scalar of each kind is read.
+
+use super::fields::Value;
+use super::read::Raw;
+use super::unit::{bytes, seconds};
 
 /// One key of a table.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl Kind {
             Self::OrWord(word, kind) => format!("\"{word}\" or {}", kind.wanted()),
         }
     }
+
     /// One that is good, as it is written.
     pub(super) fn example(&self) -> String {
         match self {
@@ -103,6 +108,23 @@ impl Kind {
             Self::Size => "\"256KiB\"".to_owned(),
             Self::Table(_) | Self::Map(_) | Self::Tables(_) => "{ … }".to_owned(),
             Self::Text | Self::Secret | Self::Scalar | Self::Any | Self::OrWord(..) => "\"…\"".to_owned(),
+        }
+    }
+    /// A value that is no list and no table, if it is of this kind.
+    pub(super) fn read_scalar(&self, raw: &Raw) -> Option<Value> {
+        match (self, raw) {
+            (Kind::Text | Kind::Secret, Raw::Text(text)) => (!text.is_empty()).then(|| Value::Text(text.clone())),
+            (Kind::Word(words), Raw::Text(text)) => words.contains(&text.as_str()).then(|| Value::Text(text.clone())),
+            (Kind::Integer(least, most), Raw::Integer(integer)) => {
+                (least..=most).contains(&integer).then_some(Value::Integer(*integer))
+            }
+            (Kind::Duration { zero }, Raw::Text(text)) => seconds(text, *zero).map(Value::Integer),
+            (Kind::Size, Raw::Text(text)) => bytes(text).map(Value::Integer),
+            (Kind::Scalar | Kind::Any, Raw::Text(text)) => Some(Value::Text(text.clone())),
+            (Kind::Scalar | Kind::Any, Raw::Integer(integer)) => Some(Value::Integer(*integer)),
+            (Kind::Scalar | Kind::Any, Raw::Float(float)) => float.is_finite().then_some(Value::Float(*float)),
+            (Kind::Boolean | Kind::Scalar | Kind::Any, Raw::Boolean(boolean)) => Some(Value::Boolean(*boolean)),
+            _ => None,
         }
     }
 }

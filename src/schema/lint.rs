@@ -1,4 +1,4 @@
-//! What is allowed and probably not meant, in a document that a person wrote. Must not know documents' meanings.
+//! What is allowed and probably not meant, in a document that a person wrote.
 
 use std::fmt::{Display, Formatter};
 
@@ -53,8 +53,8 @@ impl Lint {
 
 impl Display for Lint {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        let level = format!("warning[{}]", self.name);
-        Words { level: &level, message: &self.message, advice: &self.advice }.show_at(&self.place, formatter)
+        let words = Words { lint: Some(self.name), message: &self.message, advice: &self.advice };
+        words.show_at(&self.place, formatter)
     }
 }
 

@@ -1,23 +1,18 @@
 //! A table of keys against a document that a person wrote: one walk finds all faults with their places and yields the
-//! values; another yields the JSON Schema. Shared by the policy, its tests and the settings; must not know what the keys
-//! mean.
+//! values; another yields the JSON Schema. Shared by the policy, its tests and the settings.
 
 mod advice;
 mod check;
-mod damage;
 mod fault;
 mod fields;
-mod habits;
 mod json_schema;
 mod key;
 mod lint;
 mod read;
-mod syntax;
 mod unit;
 
 pub use advice::nearest;
 pub use check::check;
-pub use damage::Damage;
 pub use fault::{Fault, Faults, Place, Source, escaped, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use json_schema::json_schema;

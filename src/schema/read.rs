@@ -1,13 +1,11 @@
-//! From TOML text to raw values with their places, going on after each syntax fault. Must not know which keys are expected.
+//! Reads TOML into raw values with their places.
 
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::damage::{Damage, Taken, take_out};
 use super::fault::{Faults, Place, Source};
-use super::syntax::{SyntaxFault, of_another_kind};
 
 /// A value as it was written, before anybody knows what it should be.
 #[derive(Clone, Debug)]
@@ -31,8 +29,8 @@ pub enum Raw {
     Boolean(bool),
     /// A date or a time, which nothing here wants.
     Datetime,
-    /// Something that has been told already.
-    Unreadable,
+    /// An integer that does not fit into 64 bits.
+    LongInteger,
     /// A list.
     List(Vec<RawItem>),
     /// A table.
@@ -57,51 +55,20 @@ pub struct RawEntry {
     pub item: RawItem,
 }
 
-/// How many syntax faults are told: after each the rest is read anew.
-const MOST_ERRORS: usize = 100;
-/// How many bytes are read for that, of a file that is too large to be read so often.
-const MOST_BYTES: usize = 10 << 20;
-
-/// Reads TOML. Each syntax fault is told once, and the rest is read as if what it spoils were not there.
+/// Reads TOML; none where the text is not TOML, which is then the only fault: the first one that the `toml` crate finds,
+/// as it puts it. What it finds behind that mostly follows from it.
 #[must_use]
-pub fn read_toml(source: &Arc<Source>, faults: &mut Faults) -> (RawItem, Damage) {
-    let text = source.text();
-    let document = |entries| RawItem { place: Place::of(source, 0..0), raw: Raw::Table(entries) };
-    if let Some((at, message, advice)) = of_another_kind(text) {
-        faults.add(&Place::of(source, at), message, advice);
-        return (document(RawTable::default()), Damage::total());
+pub fn read_toml(source: &Arc<Source>, faults: &mut Faults) -> Option<RawItem> {
+    let (table, errors) = DeTable::parse_recoverable(source.text());
+    if let Some(error) = first(&errors) {
+        faults.add(
+            &Place::of(source, error.span().unwrap_or(0..0)),
+            error.message(),
+            "see https://toml.io for how TOML is written",
+        );
+        return None;
     }
-    let mut damage = Damage::default();
-    let mut rest = text.to_owned();
-    for _ in 0..(MOST_BYTES / text.len().max(1)).clamp(5, MOST_ERRORS) {
-        let (table, errors) = DeTable::parse_recoverable(&rest);
-        let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) else {
-            let table = raw_table(source, table.get_ref(), faults);
-            return (document(table), damage);
-        };
-        let at = error.span().unwrap_or(0..0);
-        let at = at.start.min(text.len())..at.end.min(text.len());
-        let fault = SyntaxFault::of(text, error.message(), at);
-        if damage.holds(&fault.at) {
-            // One fault a line: what else is wrong there may be its doing.
-            if take_out(&mut rest, &fault.spoilt, 0) == Taken::Nothing {
-                return (document(RawTable::default()), Damage::total());
-            }
-            continue;
-        }
-        faults.add(&Place::of(source, fault.at.clone()), fault.message, fault.advice);
-        let taken = match fault.comma {
-            None => take_out(&mut rest, &fault.spoilt, fault.at.start),
-            Some(at) => {
-                rest.replace_range(at..=at, ",");
-                Taken::Value
-            }
-        };
-        damage.add(text, fault.spoilt, taken);
-    }
-    let message = "so much here is no TOML that only the first faults are told";
-    faults.add(&Place::of(source, 0..0), message, "mend them first: what else is wrong cannot be told before");
-    (document(RawTable::default()), Damage::total())
+    Some(RawItem { place: Place::of(source, 0..0), raw: Raw::Table(raw_table(source, table.get_ref())) })
 }
 
 /// Reads one TOML value that stands by itself, as in an environment variable.
@@ -110,17 +77,18 @@ pub fn read_toml(source: &Arc<Source>, faults: &mut Faults) -> (RawItem, Damage)
 /// What is wrong first, and at which character; nothing of the text itself, which may be secret.
 pub fn read_toml_value(source: &Arc<Source>, text: &str) -> Result<RawItem, String> {
     let (value, errors) = DeValue::parse_recoverable(text);
-    if let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) {
+    if let Some(error) = first(&errors) {
         let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
-        return Err(format!("character {}: {}", before.chars().count() + 1, error.message().trim()));
+        return Err(format!("character {}: {}", before.chars().count() + 1, error.message()));
     }
-    let mut faults = Faults::default();
-    let mut item = raw_item(source, &value, &mut faults);
+    let mut item = raw_item(source, &value);
     item.forget_spans();
-    match faults.in_order().first() {
-        None => Ok(item),
-        Some(fault) => Err(fault.message.clone()),
-    }
+    Ok(item)
+}
+
+/// The first error of a text. Its message is made of the crate's own words only: it repeats nothing of the text.
+fn first(errors: &[toml::de::Error]) -> Option<&toml::de::Error> {
+    errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start))
 }
 
 impl RawItem {
@@ -132,43 +100,35 @@ impl RawItem {
                 entry.key_place.span = None;
                 entry.item.forget_spans();
             }),
-            Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::Datetime | Raw::Unreadable => {}
+            Raw::Text(_) | Raw::Integer(_) | Raw::Float(_) | Raw::Boolean(_) | Raw::Datetime | Raw::LongInteger => {}
         }
     }
 }
 
-fn raw_item(source: &Arc<Source>, value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> RawItem {
+fn raw_item(source: &Arc<Source>, value: &Spanned<DeValue<'_>>) -> RawItem {
     let place = Place::of(source, value.span());
     let raw = match value.get_ref() {
         DeValue::String(text) => Raw::Text(text.to_string()),
         DeValue::Integer(integer) => {
             let digits = integer.as_str().replace('_', "");
-            i64::from_str_radix(&digits, integer.radix()).map_or_else(
-                |_| {
-                    faults.add(&place, "this integer does not fit into 64 bits", "write a smaller number");
-                    Raw::Unreadable
-                },
-                Raw::Integer,
-            )
+            i64::from_str_radix(&digits, integer.radix()).map_or(Raw::LongInteger, Raw::Integer)
         }
         DeValue::Float(float) => Raw::Float(float.as_str().replace('_', "").parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(boolean) => Raw::Boolean(*boolean),
         DeValue::Datetime(_) => Raw::Datetime,
-        DeValue::Array(elements) => {
-            Raw::List(elements.iter().map(|element| raw_item(source, element, faults)).collect())
-        }
-        DeValue::Table(table) => Raw::Table(raw_table(source, table, faults)),
+        DeValue::Array(elements) => Raw::List(elements.iter().map(|element| raw_item(source, element)).collect()),
+        DeValue::Table(table) => Raw::Table(raw_table(source, table)),
     };
     RawItem { place, raw }
 }
 
-fn raw_table(source: &Arc<Source>, table: &DeTable<'_>, faults: &mut Faults) -> RawTable {
+fn raw_table(source: &Arc<Source>, table: &DeTable<'_>) -> RawTable {
     let mut entries: Vec<_> = table
         .iter()
         .map(|(key, value)| RawEntry {
             key: key.get_ref().to_string(),
             key_place: Place::of(source, key.span()),
-            item: raw_item(source, value, faults),
+            item: raw_item(source, value),
         })
         .collect();
     entries.sort_by_key(|entry| entry.key_place.span.as_ref().map_or(0, |span| span.start));

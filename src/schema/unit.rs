@@ -1,5 +1,4 @@
-//! Durations and sizes as a person writes them, and what one that is not so written probably means. Must not know what
-//! they are for.
+//! Durations and sizes as a person writes them, and what one that is not so written probably means.
 
 /// The longest duration, in seconds: ten years.
 const MAX_SECONDS: i64 = 3_650 * 86_400;

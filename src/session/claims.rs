@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::refusal::{Cause, Refusal};
 use super::settings::{AudiencesSettings, IssuerSettings, RoleSourceSettings, Vouching};
-use crate::chat::{ClaimedRoles, Facts, Object, Timestamp, Who};
+use crate::chat::{ClaimedRoles, Facts, Object, Timestamp, Who, json};
 
 /// The last second of the year 9999, the last that RFC 3339 can write.
 const END_OF_9999: f64 = 253_402_300_799.0;
@@ -106,7 +106,7 @@ impl RoleSourceSettings {
         match self {
             Self::Claim(name) => claims.get(name),
             Self::Pointer(pointer) => {
-                let (first, rest) = split(pointer);
+                let (first, rest) = json::split_pointer(pointer);
                 claims.get(&first)?.pointer(rest)
             }
         }
@@ -117,7 +117,7 @@ impl RoleSourceSettings {
     fn is_withheld(&self, claims: &Object) -> bool {
         let name = match self {
             Self::Claim(name) => name.clone(),
-            Self::Pointer(pointer) => split(pointer).0,
+            Self::Pointer(pointer) => json::split_pointer(pointer).0,
         };
         let named =
             claims.get("_claim_names").and_then(Value::as_object).is_some_and(|names| names.contains_key(&name));
@@ -125,11 +125,4 @@ impl RoleSourceSettings {
             || matches!(claims.get("hasgroups"), Some(Value::String(text)) if text == "true");
         named || (flagged && name == "groups")
     }
-}
-
-/// RFC 6901: the first name, unescaped, and the rest as it is written.
-fn split(pointer: &str) -> (String, &str) {
-    let body = pointer.strip_prefix('/').unwrap_or(pointer);
-    let (first, rest) = body.find('/').map_or((body, ""), |end| body.split_at(end));
-    (first.replace("~1", "/").replace("~0", "~"), rest)
 }

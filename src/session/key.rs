@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm as Jwa, DecodingKey};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ const MIN_RSA_BITS: usize = 2_048;
 
 /// A signature algorithm that a session may have (RFC 7518 §3.1, RFC 8037). `none` is none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Algorithm(jsonwebtoken::Algorithm);
+pub struct Algorithm(Jwa);
 
 /// A key, and the one algorithm that it verifies.
 pub(super) struct Key {
@@ -63,40 +63,82 @@ enum Shape {
 }
 
 impl Algorithm {
-    /// Every one of them, by its name in RFC 7518 and RFC 8037.
-    pub const NAMES: [&str; 12] =
-        ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+    /// Every one of them.
+    const ALL: [Self; 12] = [
+        Self(Jwa::HS256),
+        Self(Jwa::HS384),
+        Self(Jwa::HS512),
+        Self(Jwa::RS256),
+        Self(Jwa::RS384),
+        Self(Jwa::RS512),
+        Self(Jwa::PS256),
+        Self(Jwa::PS384),
+        Self(Jwa::PS512),
+        Self(Jwa::ES256),
+        Self(Jwa::ES384),
+        Self(Jwa::EdDSA),
+    ];
+
+    /// The names of all of them.
+    pub const NAMES: [&str; 12] = {
+        let mut names = [""; 12];
+        let mut index = 0;
+        while index < names.len() {
+            names[index] = Self::ALL[index].name();
+            index += 1;
+        }
+        names
+    };
 
     /// By its name, in exactly that case.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::NAMES.contains(&name).then(|| name.parse().ok().map(Self)).flatten()
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// Its name.
+    /// Its name in RFC 7518 §3.1 or RFC 8037.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        let own = format!("{:?}", self.0);
-        Self::NAMES.into_iter().find(|name| *name == own).unwrap_or("unknown")
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Jwa::HS256 => "HS256",
+            Jwa::HS384 => "HS384",
+            Jwa::HS512 => "HS512",
+            Jwa::RS256 => "RS256",
+            Jwa::RS384 => "RS384",
+            Jwa::RS512 => "RS512",
+            Jwa::PS256 => "PS256",
+            Jwa::PS384 => "PS384",
+            Jwa::PS512 => "PS512",
+            Jwa::ES256 => "ES256",
+            Jwa::ES384 => "ES384",
+            Jwa::EdDSA => "EdDSA",
+            // The crate may gain others; none of them is in `ALL`.
+            _ => "unknown",
+        }
+    }
+
+    /// Whether its key is a shared secret.
+    #[must_use]
+    pub const fn is_hmac(self) -> bool {
+        matches!(self.0, Jwa::HS256 | Jwa::HS384 | Jwa::HS512)
     }
 
     fn fits(self, shape: Shape) -> bool {
-        use jsonwebtoken::Algorithm as A;
         matches!(
             (shape, self.0),
-            (Shape::Secret, A::HS256 | A::HS384 | A::HS512)
-                | (Shape::Rsa, A::RS256 | A::RS384 | A::RS512 | A::PS256 | A::PS384 | A::PS512)
-                | (Shape::P256, A::ES256)
-                | (Shape::P384, A::ES384)
-                | (Shape::Ed25519, A::EdDSA)
+            (Shape::Secret, Jwa::HS256 | Jwa::HS384 | Jwa::HS512)
+                | (Shape::Rsa, Jwa::RS256 | Jwa::RS384 | Jwa::RS512 | Jwa::PS256 | Jwa::PS384 | Jwa::PS512)
+                | (Shape::P256, Jwa::ES256)
+                | (Shape::P384, Jwa::ES384)
+                | (Shape::Ed25519, Jwa::EdDSA)
         )
     }
 
     /// RFC 7518 §3.2: a secret is at least as long as the hash.
     fn least_secret_bytes(self) -> usize {
         match self.0 {
-            jsonwebtoken::Algorithm::HS384 => 48,
-            jsonwebtoken::Algorithm::HS512 => 64,
+            Jwa::HS384 => 48,
+            Jwa::HS512 => 64,
             _ => 32,
         }
     }
@@ -105,11 +147,11 @@ impl Algorithm {
 impl Shape {
     fn usual(self) -> Algorithm {
         Algorithm(match self {
-            Self::Secret => jsonwebtoken::Algorithm::HS256,
-            Self::Rsa => jsonwebtoken::Algorithm::RS256,
-            Self::P256 => jsonwebtoken::Algorithm::ES256,
-            Self::P384 => jsonwebtoken::Algorithm::ES384,
-            Self::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
+            Self::Secret => Jwa::HS256,
+            Self::Rsa => Jwa::RS256,
+            Self::P256 => Jwa::ES256,
+            Self::P384 => Jwa::ES384,
+            Self::Ed25519 => Jwa::EdDSA,
         })
     }
 }
@@ -148,6 +190,7 @@ impl Key {
         if jwk.get("d").is_some() {
             return Err(Unusable::Private);
         }
+        let own = jwk.get("alg").and_then(Value::as_str);
         let jwk: Jwk = serde_json::from_value(jwk.clone()).map_err(|_| Unusable::Unreadable)?;
         if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
             return Err(Unusable::Use);
@@ -156,13 +199,14 @@ impl Key {
             return Err(Unusable::Operations);
         }
         let shape = shape(&jwk)?;
-        let algorithm = match jwk.common.key_algorithm {
+        let algorithm = match own {
             Some(own) => {
-                let own = own.to_string();
                 let fits = |algorithm: &Algorithm| {
                     algorithm.fits(shape) && (allowed.is_empty() || allowed.contains(algorithm))
                 };
-                Algorithm::parse(&own).filter(fits).ok_or(Unusable::NoAlgorithmFits(own))?
+                Algorithm::parse(own)
+                    .filter(fits)
+                    .ok_or_else(|| Unusable::NoAlgorithmFits(own.escape_debug().to_string()))?
             }
             None => pinned(shape, allowed)?,
         };

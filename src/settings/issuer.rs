@@ -1,13 +1,16 @@
-//! One issuer of sessions, from plain values to what the verifier takes. Must not know tokens.
+//! The issuers of sessions, from plain values to what the verifier takes. They can also be loaded without any other
+//! setting, and with the policy's own settings for commands that have no secret.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use super::layers::Layers;
-use super::raw::RawIssuer;
-use crate::schema::{Faults, Fields, Place, Source, quoted};
+use super::PolicySettings;
+use super::layers::{Environment, Layers};
+use super::raw::{RawIssuer, load_part};
+use crate::chat::json;
+use crate::schema::{Fault, Faults, Fields, Place, Source, quoted};
 use crate::session::{
     Algorithm, AudiencesSettings, IssuerSettings, KeySettings, RoleSourceSettings, SecretEncoding, Vouching,
     is_loopback, try_keys,
@@ -15,6 +18,50 @@ use crate::session::{
 
 /// The throw-away issuer of `usher dev`, whose key is nobody's secret: `serve` refuses it.
 pub const DEV_ISSUER: &str = "https://dev.usher.invalid/";
+
+/// The policy's own settings, and what an issuer's sessions say of their holders.
+#[derive(Clone, Debug)]
+pub struct Deciding {
+    /// The policy file.
+    pub policy: PolicySettings,
+    /// One for each issuer, in their order; none where no issuer is configured.
+    pub issuers: Vec<Vouching>,
+}
+
+impl Deciding {
+    /// From the same places as [`Settings`](super::Settings), whatever else is set there, or is not.
+    ///
+    /// # Errors
+    /// Where a file cannot be read, or what is wanted here is wrong.
+    pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
+        load(files, environment, vouching).map(|(policy, issuers)| Self { policy, issuers })
+    }
+}
+
+/// The issuers with their keys, without any other setting: for verifying a session where no token is to be minted.
+///
+/// # Errors
+/// Where a file cannot be read, no issuer is configured, or something is wrong with one.
+pub fn load_issuers(files: &[PathBuf], environment: &Environment) -> Result<Vec<IssuerSettings>, Faults> {
+    load(files, environment, read).map(|(_, issuers)| issuers)
+}
+
+/// Whether a fault is of what deciding needs, or could be: a name that is misspelt may have been meant for one of these, and
+/// by another policy, or without its issuers, nothing that is told would be true.
+fn matters(fault: &Fault) -> bool {
+    ["", "session"].contains(&fault.key.as_str()) || fault.is_within("policy") || fault.is_within("session.issuers")
+}
+
+fn load<T>(
+    files: &[PathBuf],
+    environment: &Environment,
+    read_issuers: impl Fn(&[RawIssuer], &Layers, &mut Faults) -> Vec<T>,
+) -> Result<(PolicySettings, Vec<T>), Faults> {
+    let (raw, layers, mut faults) = load_part(files, environment, |others| others.only(matters))?;
+    let policy = PolicySettings::from(raw.policy);
+    let issuers = read_issuers(&raw.session.issuers, &layers, &mut faults);
+    faults.or((policy, issuers))
+}
 
 pub(super) fn read(raw: &[RawIssuer], layers: &Layers, faults: &mut Faults) -> Vec<IssuerSettings> {
     let tables = layers.tables(&["session", "issuers"]);
@@ -120,7 +167,7 @@ impl Reader<'_> {
             }
             if !name.starts_with('/') {
                 sources.push(RoleSourceSettings::Claim(name));
-            } else if name.split('~').skip(1).all(|after| after.starts_with(['0', '1'])) {
+            } else if json::is_pointer(&name) {
                 sources.push(RoleSourceSettings::Pointer(name));
             } else {
                 let message = format!("names {}, which is no JSON Pointer", quoted(&name));
@@ -157,8 +204,10 @@ impl Reader<'_> {
             }
             return None;
         }
-        let is_hmac = |algorithm: &Algorithm| algorithm.name().starts_with("HS");
-        if !algorithms.is_empty() && !given.contains(&"secret") && algorithms.iter().all(is_hmac) {
+        if !algorithms.is_empty()
+            && !given.contains(&"secret")
+            && algorithms.iter().all(|algorithm| algorithm.is_hmac())
+        {
             self.fault("algorithms", "has only algorithms for a secret", "write those that the keys are for, as RS256");
         }
         if raw.secret_encoding.is_some() && !given.contains(&"secret") {

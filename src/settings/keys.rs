@@ -1,5 +1,4 @@
-//! The settings that there are: the one table that files and environment are read against, and the defaults. Must not
-//! know what is done with them.
+//! The settings that there are: the one table that files and environment are read against, and the defaults.
 
 use crate::schema::{Key, Kind};
 use crate::session::Algorithm;

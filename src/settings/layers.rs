@@ -1,16 +1,18 @@
 //! The layers that settings come in, each checked by itself: defaults, files, SignalWire's own variables, `USHER__…`.
-//! Must not know what the values mean.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 use super::DEFAULT_FILE;
 use super::keys::{DEFAULTS, KEYS};
+use crate::files;
 use crate::schema::{
-    Damage, Entry, Faults, Fields, Item, Key, Kind, Place, Raw, RawEntry, RawItem, RawTable, Source, Value, check,
-    nearest, quoted, read_toml, read_toml_value,
+    Entry, Faults, Fields, Item, Kind, Place, Raw, RawEntry, RawItem, RawTable, Source, Value, check, nearest, quoted,
+    read_toml, read_toml_value,
 };
 
 /// The environment variables of this process, or some that a test wants.
@@ -22,10 +24,8 @@ pub(super) struct Layers {
     pub(super) list: Vec<Fields>,
     /// The dotted names of all that was written anywhere, good or not.
     written: HashSet<String>,
-    /// Whether a file could not be read.
+    /// Whether a file could not be read, or is not TOML.
     pub(super) is_incomplete: bool,
-    /// Whether one holds what is not TOML.
-    pub(super) is_damaged: bool,
 }
 
 /// SignalWire's own names for its settings.
@@ -68,7 +68,7 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
 }
 
 pub(super) fn load(files: &[PathBuf], environment: &Environment, faults: &mut Faults) -> Layers {
-    let mut layers = Layers { list: Vec::new(), written: HashSet::new(), is_incomplete: false, is_damaged: false };
+    let mut layers = Layers { list: Vec::new(), written: HashSet::new(), is_incomplete: false };
     layers.add_toml(&Source::confidential_file("the built-in defaults", DEFAULTS), faults);
     if files.is_empty() {
         match std::fs::read_to_string(DEFAULT_FILE) {
@@ -119,6 +119,15 @@ impl Layers {
         }
     }
 
+    /// A secret from the file that a setting names.
+    pub(super) fn read_secret(&self, path: &str, setting: &[&str], faults: &mut Faults) -> Option<SecretString> {
+        let told = |why| {
+            let advice = "name a file that holds the secret and nothing else";
+            faults.add(&self.place(setting), format!("{}: {why}", setting.join(".")), advice);
+        };
+        files::read_secret(Path::new(path)).map_err(told).ok()
+    }
+
     /// Whether anybody wrote a setting, rightly or not.
     pub(super) fn has(&self, dotted: &str) -> bool {
         self.written.contains(dotted)
@@ -131,38 +140,40 @@ impl Layers {
     }
 
     fn add_toml(&mut self, source: &Arc<Source>, faults: &mut Faults) {
-        let (document, damage) = read_toml(source, faults);
-        self.is_damaged |= !damage.is_none();
-        self.add(&document, &damage, faults);
+        match read_toml(source, faults) {
+            Some(document) => self.add(&document, faults),
+            None => self.is_incomplete = true,
+        }
     }
 
     fn add_variable(&mut self, name: &str, path: &[String], value: &OsString, faults: &mut Faults) {
         let source = Source::named(name);
         let place = Place::whole(&source);
-        let Some(kind) = kind_of(path, KEYS, &place, faults) else { return };
-        self.written.insert(path.join("."));
+        let Some(kind) = kind_of(path, &place, faults) else { return };
+        let key = path.join(".");
+        self.written.insert(key.clone());
         let Some(text) = value.to_str() else {
-            return faults.add(&place, "this is not UTF-8", "write it in UTF-8");
+            return faults.add_about(&key, &place, "this is not UTF-8", "write it in UTF-8");
         };
         let item = match from_text(&source, text, kind) {
             Ok(item) => item,
             Err(why) => {
                 let advice = format!("write {}; lists and tables as TOML, as in [\"a\", \"b\"]", kind.wanted());
                 let message = if why.is_empty() { String::new() } else { format!(": {why}") };
-                return faults.add(&place, format!("this cannot be read{message}"), advice);
+                return faults.add_about(&key, &place, format!("this cannot be read{message}"), advice);
             }
         };
         let document = path.iter().rev().fold(item, |item, key| {
             let entry = RawEntry { key: key.clone(), key_place: place.clone(), item };
             RawItem { place: place.clone(), raw: Raw::Table(RawTable { entries: vec![entry] }) }
         });
-        self.add(&document, &Damage::default(), faults);
+        self.add(&document, faults);
     }
 
-    fn add(&mut self, document: &RawItem, damage: &Damage, faults: &mut Faults) {
+    fn add(&mut self, document: &RawItem, faults: &mut Faults) {
         note_written(document, "", &mut self.written);
-        let fields = check(document, KEYS, damage, faults);
-        check_twins(&fields, faults);
+        let fields = check(document, KEYS, faults);
+        check_twins(&fields, "", faults);
         self.list.push(fields);
     }
 
@@ -172,7 +183,7 @@ impl Layers {
         for (secret, file) in TWINS {
             let entry = |name: &str| variables.iter().find_map(|layer| layer.table("signalwire")?.text(name));
             if let (Some(_), Some((_, place))) = (entry(secret), entry(file)) {
-                faults.add(place, format!("{} is set beside {}", quoted(file), quoted(secret)), "set one of the two");
+                twins_are_set(secret, file, "signalwire.", place, faults);
             }
         }
     }
@@ -193,42 +204,55 @@ fn note_written(item: &RawItem, prefix: &str, written: &mut HashSet<String>) {
     }
 }
 
-fn check_twins(fields: &Fields, faults: &mut Faults) {
+fn check_twins(fields: &Fields, prefix: &str, faults: &mut Faults) {
     for (secret, file) in TWINS {
         if let (Some(_), Some(item)) = (fields.get(secret), fields.get(file)) {
-            faults.add(&item.place, format!("{} is set beside {}", quoted(file), quoted(secret)), "set one of the two");
+            twins_are_set(secret, file, prefix, &item.place, faults);
         }
     }
-    for Entry { item, .. } in &fields.entries {
+    for Entry { key, item, .. } in &fields.entries {
+        let prefix = format!("{prefix}{key}.");
         match &item.value {
-            Value::Table(table) => check_twins(table, faults),
-            Value::List(items) => items.iter().filter_map(Item::as_table).for_each(|table| check_twins(table, faults)),
+            Value::Table(table) => check_twins(table, &prefix, faults),
+            Value::List(items) => {
+                items.iter().filter_map(Item::as_table).for_each(|table| check_twins(table, &prefix, faults));
+            }
             _ => {}
         }
     }
 }
 
+fn twins_are_set(secret: &str, file: &str, prefix: &str, place: &Place, faults: &mut Faults) {
+    let message = format!("{} is set beside {}", quoted(file), quoted(secret));
+    faults.add_about(&format!("{prefix}{file}"), place, message, "set one of the two");
+}
+
 /// What the setting that a variable names wants.
-fn kind_of(path: &[String], keys: &'static [Key], place: &Place, faults: &mut Faults) -> Option<&'static Kind> {
-    let (name, rest) = path.split_first()?;
-    let Some(key) = keys.iter().find(|key| key.name == name) else {
-        let known = keys.iter().map(|key| key.name);
-        let advice = match nearest(name, known.clone()) {
-            Some(near) => format!("did you mean {}?", quoted(&near.to_uppercase())),
-            None => format!("the names here are {}", known.map(str::to_uppercase).collect::<Vec<_>>().join(", ")),
+fn kind_of(path: &[String], place: &Place, faults: &mut Faults) -> Option<&'static Kind> {
+    let mut keys = KEYS;
+    for (depth, name) in path.iter().enumerate() {
+        let Some(key) = keys.iter().find(|key| key.name == name) else {
+            let known = keys.iter().map(|key| key.name);
+            let advice = match nearest(name, known.clone()) {
+                Some(near) => format!("did you mean {}?", quoted(&near.to_uppercase())),
+                None => format!("the names here are {}", known.map(str::to_uppercase).collect::<Vec<_>>().join(", ")),
+            };
+            // All variables are one layer: this one may have been meant for any setting.
+            faults.add(place, format!("there is no setting {} here", quoted(&name.to_uppercase())), advice);
+            return None;
         };
-        faults.add(place, format!("there is no setting {} here", quoted(&name.to_uppercase())), advice);
-        return None;
-    };
-    match &key.kind {
-        kind if rest.is_empty() => Some(kind),
-        Kind::Table(keys) | Kind::OrWord(_, Kind::Table(keys)) => kind_of(rest, keys, place, faults),
-        _ => {
-            let message = format!("the setting {} has nothing below it here", quoted(name));
-            faults.add(place, message, "set a list of tables as one TOML value, as in [{name = \"app\"}]");
-            None
+        match &key.kind {
+            kind if depth + 1 == path.len() => return Some(kind),
+            Kind::Table(below) | Kind::OrWord(_, Kind::Table(below)) => keys = below,
+            _ => {
+                let message = format!("the setting {} has nothing below it here", quoted(name));
+                let advice = "set a list of tables as one TOML value, as in [{name = \"app\"}]";
+                faults.add_about(&path.join("."), place, message, advice);
+                return None;
+            }
         }
     }
+    None
 }
 
 /// A variable's text as what the setting wants, or why it is not; secrets and texts are never parsed.

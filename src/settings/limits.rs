@@ -1,5 +1,4 @@
-//! How often anybody may ask, and where that is counted: as part of all settings, or the store alone, for whoever revokes. Must
-//! not know requests.
+//! How often anybody may ask, and where that is counted: as part of all settings, or the store alone, for whoever revokes.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -8,7 +7,6 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::layers::{Environment, Layers};
-use super::meaning::read_secret;
 use super::raw::{RawLimits, RawRate, load_part};
 use crate::limits::{LimitsSettings, OnStoreFailure, RateSettings, Store};
 use crate::schema::{Faults, quoted};
@@ -49,16 +47,14 @@ fn read_store(
     faults: &mut Faults,
 ) -> Option<SecretString> {
     let key = if store.is_some() { "store" } else { "store_file" };
-    let place = layers.place(&["limits", key]);
-    let setting = format!("limits.{key}");
-    let store = store.or_else(|| file.and_then(|file| read_secret(file, &setting, &place, faults)))?;
+    let store = store.or_else(|| file.and_then(|file| layers.read_secret(file, &["limits", key], faults)))?;
     if store.expose_secret() == MEMORY {
         return None;
     }
     if let Err(fault) = Store::check_url(&store) {
         let advice =
             "write \"memory\", or the store's URL: redis://[user:password@]host:6379[/database], rediss:// for TLS";
-        faults.add(&place, format!("{setting}: {fault}"), advice);
+        faults.add(&layers.place(&["limits", key]), format!("limits.{key}: {fault}"), advice);
         return None;
     }
     Some(store)

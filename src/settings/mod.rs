@@ -1,35 +1,26 @@
-//! Files and environment to [`Settings`], every fault at once with where the value came from. Knows the settings types of
-//! the modules that it fills; must not know requests.
+//! Files and environment to [`Settings`], every fault at once with where the value came from.
 //!
 //! ```text
-//! keys.rs      the settings that there are, and their defaults
-//! layers.rs    defaults, files, environment: each checked by itself
-//! raw.rs       the merged layers, by the `config` crate, as plain values
-//! meaning.rs   plain values → Settings
-//! issuer.rs    the same for one issuer
-//! cookie.rs    the same for the session's cookie
-//! tls.rs       the same for certificate and key of the public listener
-//! space.rs     SignalWire's address from what people write for it
-//! lint.rs      what is allowed and probably not meant
-//! address.rs   the listeners' addresses, also where nothing else is known
-//! collector.rs where traces go
-//! deciding.rs  what deciding needs, also where there is no secret
-//! limits.rs    how often anybody may ask, and the shared store, also by itself
+//! keys.rs        the settings that there are, and their defaults
+//! layers.rs      defaults, files, environment: each checked by itself
+//! raw.rs         the merged layers, by the `config` crate, as plain values
+//! load.rs        plain values → Settings
+//! server.rs      the same for the public listener: addresses, TLS, proxies, CORS, cookie
+//! signalwire.rs  the same for SignalWire
+//! issuer.rs      the same for the issuers, also without any other setting
+//! limits.rs      the same for rate limits and the shared store, also by itself
+//! lint.rs        what is allowed and probably not meant
 //! ```
 
-mod address;
-mod collector;
-mod cookie;
-mod deciding;
 mod issuer;
 mod keys;
 mod layers;
 mod limits;
 mod lint;
-mod meaning;
+mod load;
 mod raw;
-mod space;
-mod tls;
+mod server;
+mod signalwire;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,19 +29,17 @@ use std::time::Duration;
 use crate::api::{AllowedOrigins, CookieSettings, TrustedProxies};
 use crate::limits::LimitsSettings;
 use crate::listener::{ConnectionSettings, Validity};
-use crate::schema::{Faults, Lints};
+use crate::schema::Lints;
 use crate::session::IssuerSettings;
 use crate::signalwire::SignalWireSettings;
-use crate::telemetry::clock;
 use crate::telemetry::log::LogSettings;
 use crate::telemetry::traces::TracesSettings;
 
-pub use address::Addresses;
-pub use deciding::{Deciding, load_issuers};
-pub use issuer::DEV_ISSUER;
+pub use issuer::{DEV_ISSUER, Deciding, load_issuers};
 pub use keys::KEYS;
 pub use layers::Environment;
 pub use limits::load_store;
+pub use server::Addresses;
 
 /// Where settings are looked for when no `--config` names a file.
 pub const DEFAULT_FILE: &str = "config/usher.toml";
@@ -125,31 +114,4 @@ pub struct PolicySettings {
     pub narrow: bool,
     /// Whether a change of the file is noticed; else it is read again on SIGHUP only.
     pub watch: bool,
-}
-
-impl From<raw::RawPolicy> for PolicySettings {
-    fn from(raw: raw::RawPolicy) -> Self {
-        Self { file: PathBuf::from(raw.file), narrow: raw.narrow, watch: raw.watch }
-    }
-}
-
-impl Settings {
-    /// Loads the built-in defaults, [`DEFAULT_FILE`] if it is there (or instead each of `files`, which must be), and the
-    /// environment.
-    ///
-    /// # Errors
-    /// Every fault, each with the setting's name, where its value came from and what would be right. No secret is in them.
-    pub fn load(files: &[PathBuf], environment: &Environment) -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let layers = layers::load(files, environment, &mut faults);
-        if layers.is_incomplete {
-            // What a file would have said is not known, so nothing is said of what is missing.
-            return Err(faults);
-        }
-        let settings = meaning::read(&layers, &mut faults);
-        match settings {
-            Some(settings) => faults.or(Self { lints: lint::of(&settings, &layers, clock::now()), ..settings }),
-            None => Err(faults),
-        }
-    }
 }

@@ -1,5 +1,5 @@
 //! The layers merged by the `config` crate into plain values: durations in seconds, sizes in bytes, texts as they were
-//! written. Must not know what the values mean.
+//! written.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use config::{Config, ConfigError, Map, Source, Value as Merged, ValueKind};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::PolicySettings;
 use super::layers::{self, Environment, Layers, TWINS};
 use crate::schema::{Faults, Fields, Place, Source as Origin, Value};
 
@@ -143,6 +144,12 @@ pub(super) struct RawTelemetry {
     pub(super) otlp_endpoint: Option<String>,
 }
 
+impl From<RawPolicy> for PolicySettings {
+    fn from(raw: RawPolicy) -> Self {
+        Self { file: PathBuf::from(raw.file), narrow: raw.narrow, watch: raw.watch }
+    }
+}
+
 /// Every layer into one; none where they do not fit together, which is then among the faults.
 pub(super) fn merge(layers: &Layers, faults: &mut Faults) -> Option<RawSettings> {
     let builder = layers.list.iter().fold(Config::builder(), |builder, layer| builder.add_source(Layer(layer.clone())));
@@ -164,7 +171,7 @@ pub(super) fn load_part(
 ) -> Result<(RawSettings, Layers, Faults), Faults> {
     let mut others = Faults::default();
     let layers = layers::load(files, environment, &mut others);
-    if layers.is_incomplete || layers.is_damaged {
+    if layers.is_incomplete {
         return Err(others);
     }
     let mut faults = pick(&others);

@@ -63,8 +63,8 @@ impl Cases {
     pub fn read(name: &str, text: &str, issuers: &[Vouching]) -> Result<Self, Faults> {
         let source = Source::file(name, text);
         let mut faults = Faults::default();
-        let (document, damage) = read_toml(&source, &mut faults);
-        let fields = check(&document, TEST_FILE_KEYS, &damage, &mut faults);
+        let Some(document) = read_toml(&source, &mut faults) else { return Err(faults) };
+        let fields = check(&document, TEST_FILE_KEYS, &mut faults);
         let mut reader = Reader { faults, issuers, names: HashSet::new() };
         let tables = fields.list("test").unwrap_or_default();
         if fields.list("test").is_some_and(<[Item]>::is_empty) {
