@@ -12,13 +12,14 @@
 //! 5. [`chat`] turns the body into a [`chat::Ask`], or tells every fault of it at once.
 //! 6. [`policy`] decides: a [`policy::Grant`], or a denial, and the account that explains it.
 //! 7. [`signalwire`] turns grant and admission, of the same member, into a token. Only it holds the credentials.
-//! 8. [`ops`] writes the audit event; [`api`] answers, or tells the problem.
+//! 8. [`telemetry`] writes the audit event; [`api`] answers, or tells the problem.
 //!
 //! What holds everywhere: nothing is minted that no policy decided, for a session that no issuer vouches for, or for a
 //! member who was not admitted, because each step's argument can only be had from the step before. Nothing absent, empty
 //! or unresolved ever means "everything". No credential, session or token is ever shown.
 //!
-//! Around that walk: [`listener`] has the connections, [`files`] reads files, [`schema`] reads what
+//! Around that walk: [`listener`] has the connections, [`admin`] is what operators see, [`files`] reads
+//! files, [`schema`] reads what
 //! people write (the policy, the settings), [`analysis`] examines policies for people, [`settings`]
 //! fills every module's settings, [`service`] runs it all and stops it in good order, [`sandbox`]
 //! stands in for SignalWire, [`dev`] puts all of it into one process, [`cli`] is the command line.

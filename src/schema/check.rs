@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::advice::{described, found, header, instead, nearest, sample};
 use super::fault::{Faults, Place, quoted};
 use super::fields::{Entry, Fields, Item, Value};
-use super::key::{Key, Kind};
+use super::key::{Key, Kind, replacement};
 use super::read::{Raw, RawEntry, RawItem, RawTable};
 
 /// Checks a document against the keys that it may have. What is at fault is noted and left out.
@@ -57,7 +57,9 @@ impl Walk<'_> {
 
     fn unknown_key(&mut self, raw: &RawEntry, keys: &'static [Key]) {
         let known = keys.iter().map(|key| key.name);
-        let advice = if let Some(near) = nearest(&raw.key, known.clone()) {
+        let advice = if let Some(replacement) = replacement(&raw.key, keys) {
+            replacement
+        } else if let Some(near) = nearest(&raw.key, known.clone()) {
             self.meant.push((self.within.len() - 1, near));
             format!("did you mean {}?", quoted(near))
         } else if let Some(home) = self.home_of(raw) {

@@ -15,20 +15,36 @@ pub struct Key {
     pub required: bool,
     /// One sentence for its reader.
     pub about: &'static str,
+    /// The key of earlier versions that this one replaces: an error that names this one.
+    pub replaces: Option<&'static str>,
 }
 
 impl Key {
     /// A key that may be left out.
     #[must_use]
     pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
-        Self { name, kind, required: false, about }
+        Self { name, kind, required: false, about, replaces: None }
+    }
+
+    /// The same key, in place of one of earlier versions.
+    #[must_use]
+    pub const fn replacing(mut self, name: &'static str) -> Self {
+        self.replaces = Some(name);
+        self
     }
 
     /// A key that must be there.
     #[must_use]
     pub const fn required(name: &'static str, kind: Kind, about: &'static str) -> Self {
-        Self { name, kind, required: true, about }
+        Self { name, kind, required: true, about, replaces: None }
     }
+}
+
+/// What to write instead of a key of earlier versions, if `name` is one.
+#[must_use]
+pub fn replacement(name: &str, keys: &[Key]) -> Option<String> {
+    let key = keys.iter().find(|key| key.replaces == Some(name))?;
+    Some(format!("`{}` has replaced it: {}", key.name, key.about))
 }
 
 /// What a value is. Each kind knows how it is written, also in an environment variable.

@@ -16,7 +16,7 @@ pub use check::check;
 pub use fault::{Fault, Faults, Place, Source, escaped, quoted};
 pub use fields::{Entry, Fields, Item, Value};
 pub use json_schema::json_schema;
-pub use key::{Key, Kind};
+pub use key::{Key, Kind, replacement};
 pub use lint::{Lint, Lints};
 pub use read::{Raw, RawEntry, RawItem, RawTable, read_toml, read_toml_value};
 pub use unit::seconds;

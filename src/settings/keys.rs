@@ -58,7 +58,8 @@ static SIGNALWIRE: &[Key] = &[
     Key::optional("connect_timeout", DURATION, "to have a connection"),
     Key::optional("timeout", DURATION, "each call"),
     Key::optional("max_in_flight", Kind::Integer(1, 1_000_000), "how many calls there are at once"),
-    Key::optional("max_wait", DURATION_OR_ZERO, "how long a request may wait for one of these to end"),
+    Key::optional("max_wait", DURATION_OR_ZERO, "how long a request may wait for one of these to end")
+        .replacing("max_queued"),
     Key::optional("ca_file", Kind::Text, "a private CA's certificates as PEM"),
 ];
 

@@ -12,7 +12,7 @@ use super::keys::{DEFAULTS, KEYS};
 use crate::files;
 use crate::schema::{
     Entry, Faults, Fields, Item, Kind, Place, Raw, RawEntry, RawItem, RawTable, Source, Value, check, nearest, quoted,
-    read_toml, read_toml_value,
+    read_toml, read_toml_value, replacement,
 };
 
 /// The environment variables of this process, or some that a test wants.
@@ -233,9 +233,12 @@ fn kind_of(path: &[String], place: &Place, faults: &mut Faults) -> Option<&'stat
     for (depth, name) in path.iter().enumerate() {
         let Some(key) = keys.iter().find(|key| key.name == name) else {
             let known = keys.iter().map(|key| key.name);
-            let advice = match nearest(name, known.clone()) {
-                Some(near) => format!("did you mean {}?", quoted(&near.to_uppercase())),
-                None => format!("the names here are {}", known.map(str::to_uppercase).collect::<Vec<_>>().join(", ")),
+            let advice = match (replacement(name, keys), nearest(name, known.clone())) {
+                (Some(replacement), _) => replacement,
+                (None, Some(near)) => format!("did you mean {}?", quoted(&near.to_uppercase())),
+                (None, None) => {
+                    format!("the names here are {}", known.map(str::to_uppercase).collect::<Vec<_>>().join(", "))
+                }
             };
             // All variables are one layer: this one may have been meant for any setting.
             faults.add(place, format!("there is no setting {} here", quoted(&name.to_uppercase())), advice);

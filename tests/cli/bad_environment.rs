@@ -61,6 +61,11 @@ fn a_variable_at_fault() {
         ("USHER__SESSION__ISSUERS", "[{secret = \"s3cr3t\", name}]", "this cannot be read"),
         ("USHER__SESSION__ISSUERS", "[{secret = \"s3cr3t\", secret = \"s3cr3t\"}]", "this cannot be read"),
         ("USHER__SERVER__LISTNE", "x", "there is no setting `LISTNE` here\n  = help: did you mean `LISTEN`?"),
+        (
+            "USHER__SIGNALWIRE__MAX_QUEUED",
+            "64",
+            "there is no setting `MAX_QUEUED` here\n  = help: `max_wait` has replaced it: how long a request may wait",
+        ),
         ("USHER__SERVRE__LISTEN", "x", "there is no setting `SERVRE` here\n  = help: did you mean `SERVER`?"),
         ("USHER__SIGNALWIRE__API_TOKN", "s3cr3t", "there is no setting `API_TOKN` here"),
         ("USHER__", "x", "there is no setting `` here"),

@@ -348,6 +348,11 @@ fn an_unknown_key() {
             "server.tls: there is no key `keyfile` here\n  = help: did you mean `key_file`?",
         ),
         ("[log]", "[‸logs]\nformat = \"json\"\n[log]", "there is no key `logs` here\n  = help: did you mean `log`?"),
+        (
+            "max_wait",
+            "‸max_queued = 64",
+            "signalwire: there is no key `max_queued` here\n  = help: `max_wait` has replaced it: how long a request may wait",
+        ),
         ("api_token", "‸api_tokn = \"s3cr3t\"\napi_token = \"x\"", "signalwire: there is no key `api_tokn` here"),
         (
             "leeway",
