@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::Seen;
+use super::seen::{Seen, parse};
 use crate::support::keys::session;
 use crate::support::service::{Service, Setup};
 
@@ -71,12 +73,26 @@ async fn a_request_waits_no_longer_than_its_deadline() {
     let setup = Setup { max_in_flight: 1, max_wait: 60 * SECOND, request_timeout: 2 * SECOND, ..Setup::default() };
     let service = Arc::new(Service::with(setup).await);
     service.sandbox.fail(Fault::Hang, Times::Always);
+    // Its head arrives before the other request and its body after it, so its deadline is the earlier one.
+    let begun = Instant::now();
+    let mut late = TcpStream::connect(service.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let session = session("alice", &["customer"]);
+    let head = format!(
+        "POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {session}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    );
+    late.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
     let first = request(&service);
     calls(&service, 1).await;
-    let (seen, took) = request(&service).await.unwrap();
-    assert_overloaded(&seen);
-    assert!((Duration::from_millis(1_900)..3 * SECOND).contains(&took), "{took:?}");
+    late.write_all(b"{}").await.unwrap();
+    let mut response = String::new();
+    late.read_to_string(&mut response).await.unwrap();
+    let took = begun.elapsed();
+    assert!((Duration::from_millis(1_900)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
+    assert_overloaded(&parse(&response));
     first.await.unwrap().0.assert_problem("hang", Code::UpstreamTimeout);
+    assert_eq!(service.sandbox.received().len(), 1, "the rejected request was sent after all");
 }
 
 #[tokio::test]
