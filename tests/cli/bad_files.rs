@@ -1,5 +1,8 @@
 //! Bad settings in a file: each stops the program with 3, by its name and its place, and shows no secret.
 
+use usher::schema::{Faults, Source, check, read_toml};
+use usher::settings::KEYS;
+
 use super::Place;
 use crate::support::service::POLICY;
 use crate::support::tls::Certificate;
@@ -438,6 +441,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
         let (code, stdout, stderr) = place(&text).run::<&str, &str>(&["check"], &[]);
         assert_eq!((code, stdout.as_str()), (3, ""), "{new}: {stderr}");
         assert!(stderr.contains("config/usher.toml:19:"), "{new}: {stderr}");
+        assert!(stderr.ends_with("1 fault found\n"), "what is missing is not known: {new}: {stderr}");
         shows_no_secret(new, &stderr);
     }
     let place = Place::with_policy();
@@ -445,6 +449,41 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
     let (code, _, stderr) = place.run::<&str, &str>(&["check"], &[]);
     assert_eq!(code, 3);
     assert!(stderr.contains("config/usher.toml: this file cannot be read: "), "{stderr}");
+}
+
+#[test]
+fn a_slip_at_a_secret_never_shows_it() {
+    let good = good();
+    let windows = |secret: &str| (0..secret.len() - 7).map(|at| secret[at..at + 8].to_owned()).collect::<Vec<_>>();
+    let parts: Vec<String> = [API_TOKEN, SECRET].into_iter().flat_map(windows).collect();
+    let mut syntax_errors = 0;
+    let mut see = |text: String| {
+        let mut faults = Faults::default();
+        match read_toml(&Source::confidential_file(FILE, text.as_str()), &mut faults) {
+            Some(document) => drop(check(&document, KEYS, &mut faults)),
+            None => {
+                syntax_errors += 1;
+                assert_eq!(faults.summaries().len(), 1, "{faults}");
+            }
+        }
+        let report = faults.to_string();
+        let shown = parts.iter().find(|part| report.contains(*part));
+        assert_eq!(shown, None, "{text}\n{report}");
+    };
+    for secret in [API_TOKEN, SECRET] {
+        let at = good.find(secret).unwrap();
+        let start = good[..at].rfind('\n').unwrap() + 1;
+        for at in start..at + secret.len() + 2 {
+            let (before, rest) = good.split_at(at);
+            see(format!("{before}{}", &rest[1..]));
+            for slip in
+                ["\"", "'", "\"\"\"", "\n", "\r", "\\", "#", "=", ",", "[", "]", "{", "}", ".", "\u{7}", "\u{201c}"]
+            {
+                see(format!("{before}{slip}{rest}"));
+            }
+        }
+    }
+    assert!(syntax_errors > 500, "{syntax_errors}");
 }
 
 #[test]
