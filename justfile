@@ -67,4 +67,4 @@ review:
 
 # Which rules of the policy and of sessions no test would miss (needs cargo-mutants; an hour or more)
 mutants:
-    cargo mutants -f 'src/policy/*' -f 'src/session/*'
+    cargo mutants -f 'src/policy/*' -f 'src/analysis/*' -f 'src/session/*'

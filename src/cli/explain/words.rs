@@ -66,7 +66,7 @@ impl Words {
             self.line(SAME, told);
         }
         for (channel, rights) in &recorded.granted {
-            self.line(SAME, format!("granted {channel} {}", rights));
+            self.line(SAME, format!("granted {channel} {rights}"));
         }
     }
 
