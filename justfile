@@ -61,6 +61,10 @@ fuzz target seconds="600":
     mkdir -p fuzz/target/corpus/{{target}}
     cargo fuzz run -s none {{target}} fuzz/target/corpus/{{target}} fuzz/corpus/{{target}} -- -max_total_time={{seconds}}
 
+# The fuzz targets over their seeds, each once (needs a C++ compiler)
+seeds:
+    fuzz/seeds.sh
+
 # Shows and accepts changed reports on faulty policies (needs cargo-insta)
 review:
     cargo insta review

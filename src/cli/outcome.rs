@@ -26,23 +26,18 @@ pub(super) enum Failure {
 
 /// Reports a failure on standard error, and returns the exit code.
 pub(super) fn exit_code(ended: Result<(), Failure>) -> ExitCode {
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Failed(text)) => {
-            complain(&text);
-            ExitCode::from(1)
-        }
-        Err(Failure::Logged) => ExitCode::from(1),
-        Err(Failure::Denied) => ExitCode::from(2),
-        Err(Failure::Wrong(text)) => {
-            complain(&text);
-            ExitCode::from(3)
-        }
-        Err(Failure::Usage(text)) => {
-            complain(&text);
-            ExitCode::from(64)
-        }
+    let (code, text) = match ended {
+        Ok(()) => (0, None),
+        Err(Failure::Failed(text)) => (1, Some(text)),
+        Err(Failure::Logged) => (1, None),
+        Err(Failure::Denied) => (2, None),
+        Err(Failure::Wrong(text)) => (3, Some(text)),
+        Err(Failure::Usage(text)) => (64, Some(text)),
+    };
+    if let Some(text) = text {
+        complain(&text);
     }
+    ExitCode::from(code)
 }
 
 impl Failure {

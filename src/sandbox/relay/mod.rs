@@ -6,7 +6,7 @@
 //!                                                      │ text          ▲ answers        ▲ pushes
 //!                                                    standing.rs: rpc.rs, calls.rs     outbox.rs
 //!                                                      ▼ a typed Call  │                │
-//!                                  rights.rs: Pass ─▶ seat.rs: may it? do it ─▶ hub.rs ─▶ rooms.rs, history.rs
+//!                                  rights.rs: Pass ─▶ seat.rs: may it? do it ─▶ hub.rs ─▶ history.rs
 //! ```
 //!
 //! What SignalWire does not publish is decided in these places, and told in `docs/sandbox.md`: rights of members and states
@@ -19,7 +19,6 @@ mod history;
 mod hub;
 mod outbox;
 mod rights;
-mod rooms;
 mod rpc;
 mod seat;
 mod standing;

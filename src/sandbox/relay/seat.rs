@@ -11,10 +11,9 @@ use uuid::Uuid;
 use super::calls::{GetState, MembersGet, MessagesGet, Named, Publish, SetState, Subscribe};
 use super::events::{Member, Wanted};
 use super::history::Page;
-use super::hub::{Hub, Said};
+use super::hub::{Hub, Peer, PeerId, Said};
 use super::outbox::Outbox;
 use super::rights::{Pass, Right};
-use super::rooms::{Peer, PeerId};
 use super::rpc::{PARAMS, RIGHT, Refusal, TOKEN};
 use crate::sandbox::rules::Access;
 
