@@ -9,18 +9,18 @@ use tokio::task::JoinHandle;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::{Seen, parse};
-use crate::support::keys::session;
+use crate::support::Response;
 use crate::support::service::{Service, Setup};
+use crate::support::session;
 
 async fn service(request_timeout: Duration) -> Arc<Service> {
     let setup = Setup { max_in_flight: 2, max_queued: 1, request_timeout, ..Setup::default() };
     Arc::new(Service::with(setup).await)
 }
 
-fn ask(service: &Arc<Service>) -> JoinHandle<Seen> {
+fn ask(service: &Arc<Service>) -> JoinHandle<Response> {
     let service = Arc::clone(service);
-    tokio::spawn(async move { Seen::of(service.post(&session("alice", &["customer"]), None).await).await })
+    tokio::spawn(async move { service.post(&session("alice", &["customer"]), None).await })
 }
 
 /// Waits until so many calls have come to SignalWire.
@@ -75,7 +75,7 @@ async fn who_waits_until_its_time_is_up_was_never_sent() {
     late.read_to_string(&mut answer).await.unwrap();
     let took = begun.elapsed();
     assert!((Duration::from_millis(1_900)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
-    let refused = parse(&answer);
+    let refused = Response::parse(&answer);
     refused.assert_problem("its time is up", Code::Overloaded);
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=5).contains(&wait), "{wait}");

@@ -1,6 +1,6 @@
 //! Bad settings in a file: each stops the program with 3, by its name and its place, and shows no secret.
 
-use super::Place;
+use crate::support::CommandLine;
 use crate::support::service::POLICY;
 use crate::support::tls::Certificate;
 use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
@@ -70,8 +70,8 @@ otlp_endpoint = "http://127.0.0.1:4318"
     )
 }
 
-fn place(settings: &str) -> Place {
-    let place = Place::with_policy();
+fn place(settings: &str) -> CommandLine {
+    let place = CommandLine::with_policy();
     place.write(FILE, settings);
     write_certificate(&place);
     place.write("empty", "");
@@ -82,7 +82,7 @@ fn place(settings: &str) -> Place {
     place
 }
 
-fn write_certificate(place: &Place) {
+fn write_certificate(place: &CommandLine) {
     let certificate = Certificate::new();
     place.write("cert.pem", &certificate.pem);
     place.write("key.pem", &certificate.key);
@@ -435,7 +435,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
         assert!(stderr.contains("config/usher.toml:19:"), "{new}: {stderr}");
         shows_no_secret(new, &stderr);
     }
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write(FILE, b"# \xff\n");
     let (code, _, stderr) = place.run::<&str, &str>(&["check"], &[]);
     assert_eq!(code, 3);
@@ -470,7 +470,7 @@ fn every_fault_is_told_at_once() {
 
 #[test]
 fn a_file_that_is_named_must_be_there() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
     place.write("good.toml", good());
     write_certificate(&place);

@@ -105,7 +105,7 @@ async fn what_users_edit_gives_no_role() {
 
 /// How long a chat token may live that is asked for with a session token of this age.
 async fn minutes(usher: &Usher, signer: &Signer, age: i64) -> Option<i64> {
-    let (status, answer) = usher.service.ask(&signer.sign_with(&header(), &session(age)), None).await;
+    let (status, answer) = usher.service.post(&signer.sign_with(&header(), &session(age)), None).await.read();
     match status {
         // Whole seconds from the answer on, so one less than the ttl where the request took a moment.
         200 => Some((answer["expires_in"].as_i64().unwrap() + 59) / 60),

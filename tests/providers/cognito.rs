@@ -128,7 +128,7 @@ async fn a_group_can_be_a_channel_though_its_claim_has_the_separator() {
     let policy =
         POLICY.replacen("\"announcements\" = ", "\"team:{cognito:groups}\" = [\"read\"]\n\"announcements\" = ", 1);
     let usher = Usher::with_policy(&load("cognito", &pool.keys()), &policy).await;
-    let (status, grants) = usher.service.grants(&pool.sign_access(&access())).await;
+    let (status, grants) = usher.service.grants(&pool.sign_access(&access())).await.read();
     assert_eq!(status, 200, "{grants}");
     for channel in ["team:agent", "team:eu-central-1_EXAMPLE_Google"] {
         assert_eq!(grants["channels"][channel]["read"], true, "{channel}: {grants}");

@@ -6,8 +6,8 @@ use usher::chat::ClaimedRoles;
 use usher::session::Cause;
 
 use super::{Keys, POLICY, Usher, but, credentials, edited, load, load_with, now, option, rsa};
-use crate::support::binary::{Running, usher};
 use crate::support::keys::Signer;
+use crate::support::{CommandLine, Server, send, with};
 
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const API: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
@@ -161,7 +161,7 @@ async fn too_many_groups_are_nothing_and_never_the_default_role() {
         let token = sign(&but(access(), &marker));
         assert_eq!(usher.verify(&token).unwrap().roles, ClaimedRoles::Withheld, "{case}");
         usher.answers(case, &token, 403, "nothing_granted").await;
-        let (status, grants) = usher.service.grants(&token).await;
+        let (status, grants) = usher.service.grants(&token).await.read();
         assert_eq!((status, &grants["roles"], &grants["channels"]), (200, &json!([]), &json!({})), "{case}");
         assert_eq!(grants["patterns"], json!([]), "{case}");
     }
@@ -174,31 +174,24 @@ async fn the_log_and_the_audit_event_say_that_there_were_too_many() {
     let docs = include_str!("../../docs/providers.md").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(docs.contains(why));
     let signer = rsa();
-    let place = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
-    write("policy.toml", POLICY);
-    write("jwks.json", &json!({"keys": published(&signer)}).to_string());
-    write("entra.toml", &edited("entra", "jwks_file = \"jwks.json\"", &[&option("entra", "roles")]));
-    let mut command = usher(place.path());
-    command.args(["serve", "--config", "entra.toml"]).envs(credentials("http://127.0.0.1:1"));
-    command.env("USHER__SERVER__LISTEN", "127.0.0.1:0").env("USHER__POLICY__FILE", "policy.toml");
-    let running = Running::start(&mut command);
-    let listening = |line: &str| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "listening").then(|| line["address"].as_str().unwrap().to_owned())
-    };
-    running.wait_for(|_, stderr| stderr.lines().any(|line| listening(line).is_some()));
-    let address = running.stderr().lines().find_map(listening).unwrap();
-
-    let client = reqwest::ClientBuilder::new().no_proxy().build().unwrap();
+    let context = CommandLine::with_files([
+        ("policy.toml", POLICY),
+        ("jwks.json", &json!({"keys": published(&signer)}).to_string()),
+        ("entra.toml", &edited("entra", "jwks_file = \"jwks.json\"", &[&option("entra", "roles")])),
+    ]);
+    let server = Server::start(&context, &["serve", "--config", "entra.toml"], |space| {
+        let variables = credentials(space).into_iter().map(|(name, value)| (name.to_owned(), value));
+        let variables = with(variables.collect(), "USHER__SERVER__LISTEN", "127.0.0.1:0");
+        with(variables, "USHER__POLICY__FILE", "policy.toml")
+    })
+    .await;
+    let running = &server.running;
     for (index, (case, marker)) in overages().into_iter().enumerate() {
         let id = format!("request-{index}");
         let token = signer.sign_with(&header(), &but(access(), &marker));
-        let request = client.post(format!("http://{address}/chat-token")).bearer_auth(token);
-        let answer = request.header("x-request-id", &id).send().await.unwrap();
-        assert_eq!(answer.status(), 403, "{case}");
-        let text = answer.text().await.unwrap();
-        assert!(!text.contains("group"), "{case}: the client is not told: {text}");
+        let answer = send(server.mint_request(token).header("x-request-id", &id)).await;
+        assert_eq!(answer.status, 403, "{case}");
+        assert!(!answer.body.contains("group"), "{case}: the client is not told: {answer:?}");
 
         let of_it = |stderr: &str| {
             let lines = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

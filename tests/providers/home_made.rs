@@ -7,7 +7,7 @@ use usher::session::{Cause, Refusal};
 
 use super::{Keys, Usher, but, load, now};
 use crate::support::keys::{Signer, b64};
-use crate::support::service::read;
+use crate::support::send;
 
 const NAMES: [&str; 2] = ["home-made", "home-made-cookie"];
 
@@ -74,7 +74,7 @@ async fn ask(usher: &Usher, method: &Method, cookie: &str, headers: &[(&str, &st
     let request = usher.service.request(method.clone(), path).header("cookie", cookie);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = if *method == Method::POST { request.body("{}") } else { request };
-    read(request.send().await.unwrap()).await
+    send(request).await.read()
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ async fn what_is_not_for_usher_is_refused() {
 async fn five_minutes_are_enough_while_more_than_three_are_left() {
     let signer = rsa();
     let usher = Usher::of(&load("keycloak", &keys(&signer))).await;
-    let (status, answer) = usher.service.ask(&signer.sign_with(&header(), &access()), None).await;
+    let (status, answer) = usher.service.post(&signer.sign_with(&header(), &access()), None).await.read();
     assert_eq!((status, answer["ttl_limited_by"].as_str()), (200, Some("session")), "{answer}");
     assert!((180..=240).contains(&answer["expires_in"].as_i64().unwrap()), "{answer}");
     let late = but(access(), &json!({"exp": now() + 180, "iat": now() - 120}));
@@ -139,6 +139,6 @@ async fn a_federated_users_subject_has_the_separator() {
     let slashes = POLICY.replacen("version = 1", "version = 1\nseparator = \"/\"", 1);
     let slashes = slashes.replace("\"support:", "\"support/").replace("\"project:", "\"project/");
     let usher = Usher::with_policy(&loaded, &slashes).await;
-    let (status, grants) = usher.service.grants(&token).await;
+    let (status, grants) = usher.service.grants(&token).await.read();
     assert_eq!((status, grants["member_id"].as_str()), (200, Some(sub)), "with another separator");
 }

@@ -188,10 +188,10 @@ impl Usher {
         let facts = self.verify(token).unwrap_or_else(|refusal| panic!("{case}: {refusal}"));
         assert_eq!(facts.issuer(), Some(self.alias.as_str()), "{case}");
         assert_eq!(facts.roles, ClaimedRoles::Names(claimed.iter().map(|&name| name.to_owned()).collect()), "{case}");
-        let (status, grants) = self.service.grants(token).await;
+        let (status, grants) = self.service.grants(token).await.read();
         assert_eq!((status, &grants["roles"]), (200, &json!(roles)), "{case}: {grants}");
         assert_eq!(grants["member_id"], member, "{case}");
-        let (status, answer) = self.service.ask(token, None).await;
+        let (status, answer) = self.service.post(token, None).await.read();
         assert_eq!(status, 200, "{case}: {answer}");
         let payload = self.service.payload(&answer);
         assert_eq!(payload["m"], member, "{case}");
@@ -209,7 +209,7 @@ impl Usher {
     /// That a session gets this problem instead of a token.
     async fn answers(&self, case: &str, token: &str, status: u16, code: &str) {
         let minted = self.service.sandbox.received().len();
-        let (found, problem) = self.service.ask(token, None).await;
+        let (found, problem) = self.service.post(token, None).await.read();
         assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{case}: {problem}");
         assert_eq!(self.service.sandbox.received().len(), minted, "{case}: something was sent upstream");
     }

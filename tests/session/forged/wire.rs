@@ -7,7 +7,7 @@ use usher::session::Refusal;
 
 use super::issuers::{Issuer, Town};
 use super::{Forgery, START};
-use crate::support::service::{Service, Setup};
+use crate::support::{Service, Setup, send};
 
 /// What a client sees of an answer: status, challenge and body without the request's id.
 type Told = (u16, Option<String>, Value);
@@ -26,12 +26,10 @@ pub(super) async fn service() -> Service {
 /// What is answered where this stands after `Bearer `.
 pub(super) async fn told(service: &Service, token: &str) -> Told {
     let credential = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).unwrap();
-    let answer = service.request(Method::POST, "/chat-token").header("authorization", credential).send().await.unwrap();
-    let status = answer.status().as_u16();
-    let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-    let mut body: Value = answer.json().await.unwrap();
+    let response = send(service.request(Method::POST, "/chat-token").header("authorization", credential)).await;
+    let mut body = response.json();
     body.as_object_mut().unwrap().remove("request_id");
-    (status, challenge, body)
+    (response.status, response.header("www-authenticate").map(str::to_owned), body)
 }
 
 /// Whether a header can carry it as it is: no control characters, and white space at its end would be the header's
