@@ -13,6 +13,7 @@ mod doctor;
 mod drain;
 mod environment;
 mod explain;
+mod forged;
 mod healthcheck;
 mod key_files;
 mod layers;

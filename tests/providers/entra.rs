@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use usher::chat::ClaimedRoles;
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, credentials, edited, load, load_with, now, option, rsa};
+use super::{Keys, NearMisses, POLICY, Usher, but, credentials, edited, load, load_with, now, option, rsa};
 use crate::support::keys::Signer;
 use crate::support::{CommandLine, Server, send, with};
 
@@ -108,31 +108,37 @@ async fn access_tokens_for_the_api_are_sessions() {
     usher.takes("known by oid", &sign(&access()), &["agent"], &["agent", "customer"], OID).await;
 }
 
-#[tokio::test]
-async fn what_is_not_for_the_api_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = rsa();
-    let usher = Usher::of(&load("entra", &keys(&signer))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("entra", &keys(&signer)), sign(&access()));
     let id = but(
         access(),
         &json!({"aud": "11112222-bbbb-3333-cccc-4444dddd5555", "azp": null, "azpacr": null, "scp": null, "nonce": "x"}),
     );
-    usher.refuses("the front end's ID token", &sign(&id), Cause::Audience).await;
+    all.add("the front end's ID token", &sign(&id), Cause::Audience);
     let other = json!({"aud": "99998888-aaaa-2222-bbbb-3333cccc4444"});
-    usher.refuses("for another API", &sign(&but(access(), &other)), Cause::Audience).await;
-    usher.refuses("by its URI", &sign(&but(access(), &json!({"aud": format!("api://{API}")}))), Cause::Audience).await;
+    all.add("for another API", &sign(&but(access(), &other)), Cause::Audience);
+    all.add("by its URI", &sign(&but(access(), &json!({"aud": format!("api://{API}")}))), Cause::Audience);
     let tenant = "99990000-0000-cccc-1111-dddd2222eeee";
     let tenant = json!({"iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"), "tid": tenant});
-    usher.refuses("another tenant's", &sign(&but(access(), &tenant)), Cause::Issuer).await;
+    all.add("another tenant's", &sign(&but(access(), &tenant)), Cause::Issuer);
     let with_x5t = but(header(), &json!({"x5t": header()["kid"]}));
-    usher.refuses("of version 1", &signer.sign_with(&with_x5t, &access_of_version_1()), Cause::Issuer).await;
+    all.add("of version 1", &signer.sign_with(&with_x5t, &access_of_version_1()), Cause::Issuer);
     let graph =
         json!({"aud": "00000003-0000-0000-c000-000000000000", "iss": format!("https://sts.windows.net/{TENANT}/")});
     let header_of_graph = but(with_x5t, &json!({"nonce": "bjhUd0F2"}));
-    usher.refuses("Graph's", &signer.sign_with(&header_of_graph, &but(access(), &graph)), Cause::Issuer).await;
+    all.add("Graph's", &signer.sign_with(&header_of_graph, &but(access(), &graph)), Cause::Issuer);
     // A key without `alg` verifies RS256 and nothing else.
     let other = signer.by(Algorithm::RS384).sign_with(&header(), &access());
-    usher.refuses("by another algorithm", &other, Cause::NoKeyFits).await;
+    all.add("by another algorithm", &other, Cause::NoKeyFits);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_for_the_api_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]

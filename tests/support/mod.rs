@@ -12,6 +12,7 @@ pub(crate) mod provider;
 pub(crate) mod sandbox;
 pub(crate) mod service;
 pub(crate) mod tls;
+pub(crate) mod worlds;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,26 @@
+//! How many random policies, sessions and requests ("worlds") the properties of the policy are checked with: a tenth of
+//! all by default, and as many as `USHER_TEST_WORLDS` says where it is set. `.ci/run` sets it to [`ALL`].
+
+use std::sync::LazyLock;
+
+/// The full count of a property. Properties with another one scale with it.
+const ALL: u32 = 10_000;
+const BY_DEFAULT: u32 = 1_000;
+
+static WORLDS: LazyLock<u32> = LazyLock::new(|| {
+    #[expect(clippy::disallowed_methods, reason = "a variable of the tests, not a setting")]
+    let variable = std::env::var("USHER_TEST_WORLDS");
+    variable.map_or(BY_DEFAULT, |text| text.parse().expect("USHER_TEST_WORLDS is a number, as 10000"))
+});
+
+/// How many worlds to check of a full count.
+pub(crate) fn share_of(full: u32) -> u32 {
+    full * *WORLDS / ALL
+}
+
+/// Whether `count` worlds have reached what `least` of them must reach. With fewer worlds than [`ALL`], chance may take four
+/// standard deviations off.
+pub(crate) fn is_enough(count: u32, least: u32) -> bool {
+    let slack = if *WORLDS < ALL { 4.0 * f64::from(least).sqrt() } else { 0.0 };
+    f64::from(count) >= (f64::from(least) - slack).max(1.0)
+}
