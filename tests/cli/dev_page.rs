@@ -8,7 +8,7 @@ use reqwest::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use serde_json::{Value, json};
 
 use super::dev::Dev;
-use crate::support::{Client, CommandLine, Response, Server, send};
+use crate::support::{Client, CommandLine, Response, Server, send, wait_for};
 
 const FILES: [&str; 9] = [
     "/",
@@ -112,14 +112,12 @@ async fn the_world_is_the_policy_in_force_and_tells_of_a_file_with_faults() {
 
 /// The world, as soon as it is so.
 async fn until(url: &str, so: impl Fn(&Value) -> bool) -> Value {
-    for _ in 0..200 {
-        let world = get(url, "/dev/world").await.json();
-        if so(&world) {
-            return world;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the policy's file is not followed");
+    let client = Client::new(url);
+    wait_for(Duration::from_secs(20), async || {
+        let world = client.get("/dev/world").await.json();
+        if so(&world) { Ok(world) } else { Err(world) }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::HeaderValue;
 use reqwest::Method;
 use serde_json::Value;
-use usher::session::Refusal;
+use usher::session::{Cause, Refusal};
 
 use crate::session::forged::{Forgery, IssuerSet, families, fits_a_header};
 use crate::support::{CommandLine, Server, send};
@@ -34,7 +34,10 @@ async fn each_is_a_401_and_its_cause_is_in_the_log_alone() {
         (line["request_id"].as_str().unwrap().to_owned(), line["cause"].as_str().unwrap_or_default().to_owned())
     });
     let causes: BTreeMap<String, String> = causes.collect();
-    for (number, Forgery { name, of, why, .. }) in forgeries.iter().enumerate() {
+    for (number, Forgery { name, of, token, why, .. }) in forgeries.iter().enumerate() {
+        // Nothing, or what is not ASCII, is no credential in the first place.
+        let is_bearer = !token.is_empty() && token.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+        let why = if is_bearer { why.clone() } else { Refusal::Invalid(Cause::NotBearer) };
         assert_eq!(causes[&number.to_string()], why.to_string(), "{name}, of {of:?}");
     }
 }

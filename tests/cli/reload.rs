@@ -37,7 +37,7 @@ async fn status_when(serving: &Server, what: impl Fn(&Value) -> bool) -> Value {
     .await
 }
 
-async fn failures(serving: &Server) -> f64 {
+async fn failures(serving: &Server) -> usize {
     serving.ops().metric("usher_policy_reload_failures_total").await
 }
 
@@ -111,7 +111,7 @@ async fn a_file_of_no_use_changes_nothing_and_is_loud() {
         for member in ["path", "sha256", "loaded_at"] {
             assert_eq!(seen[member], before[member], "{case}: what is in force stays");
         }
-        assert_eq!(failures(&serving).await, (count + 1) as f64, "{case}");
+        assert_eq!(failures(&serving).await, count + 1, "{case}");
         assert_eq!(serving.post_as("alice", &json!({})).await.status, 200, "{case}");
         let ready = serving.get("/ready").await;
         assert_eq!(ready.status, 200, "{case}");

@@ -21,7 +21,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use usher::chat::{ClaimedRoles, Facts};
 use usher::ops::clock;
-use usher::session::{Cause, Refusal, Verifier};
+use usher::session::{Refusal, Verifier};
 use usher::settings::{Environment, Settings};
 
 use crate::support::keys::{Signer, now};
@@ -250,8 +250,11 @@ impl NearMisses {
     }
 }
 
+/// A file's name, and its near misses.
+type OfFile = (&'static str, fn() -> NearMisses);
+
 /// The registry of near misses: each file has some.
-const NEAR_MISSES: [(&str, fn() -> NearMisses); 10] = [
+const NEAR_MISSES: [OfFile; 10] = [
     ("auth0", auth0::near_misses),
     ("clerk", clerk::near_misses),
     ("cognito", cognito::near_misses),

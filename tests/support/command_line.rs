@@ -34,7 +34,9 @@ impl CommandLine {
 
     pub(crate) fn with_files<const N: usize>(files: [(&str, &str); N]) -> Self {
         let context = Self::empty();
-        files.iter().for_each(|(name, text)| context.write(name, text));
+        for (name, text) in files {
+            context.write(name, text);
+        }
         context
     }
 
@@ -279,15 +281,12 @@ impl Server {
         let listen = variables.iter().rev().find(|(name, _)| name == "USHER__SERVER__LISTEN");
         let known = listen.map(|(_, address)| address.clone()).filter(|address| !address.ends_with(":0"));
         let running = Process::start(context.command(arguments).envs(variables));
-        let url = match known {
-            Some(address) => {
-                running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
-                format!("http://{address}")
-            }
-            None => {
-                running.wait_for(|_, stderr| stderr.contains("\"listening\""));
-                running.logged_url("\"listening\"")
-            }
+        let url = if let Some(address) = known {
+            running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
+            format!("http://{address}")
+        } else {
+            running.wait_for(|_, stderr| stderr.contains("\"listening\""));
+            running.logged_url("\"listening\"")
         };
         Self {
             running,

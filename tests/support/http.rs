@@ -1,6 +1,7 @@
 //! An HTTP client of one server, and a response as it arrived.
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -75,8 +76,8 @@ impl Client {
         send(self.mint_request(session).header("content-type", "application/json").body(body)).await
     }
 
-    /// The value of one series of `/metrics`.
-    pub(crate) async fn metric(&self, series: &str) -> f64 {
+    /// The value of one series of `/metrics`, as an integer for a counter.
+    pub(crate) async fn metric<T: FromStr<Err: Debug>>(&self, series: &str) -> T {
         let Response { status, body, .. } = self.get("/metrics").await;
         assert_eq!(status, 200, "{body}");
         let value = body.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));

@@ -10,7 +10,8 @@ const BY_DEFAULT: u32 = 1_000;
 static WORLDS: LazyLock<u32> = LazyLock::new(|| {
     #[expect(clippy::disallowed_methods, reason = "a variable of the tests, not a setting")]
     let variable = std::env::var("USHER_TEST_WORLDS");
-    variable.map_or(BY_DEFAULT, |text| text.parse().expect("USHER_TEST_WORLDS is a number, as 10000"))
+    variable
+        .map_or(BY_DEFAULT, |text| text.parse().unwrap_or_else(|_| panic!("USHER_TEST_WORLDS is no number: {text}")))
 });
 
 /// How many worlds to check of a full count.

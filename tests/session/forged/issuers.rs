@@ -201,7 +201,7 @@ impl Issuer {
     fn settings(self, directory: &CommandLine) -> String {
         let write = |text: String| -> String {
             directory.write(self.alias(), text);
-            format!("{:?}", directory.path().join(self.alias()))
+            format!("\"{}\"", directory.path().join(self.alias()).display())
         };
         let keys = match self {
             Self::Set | Self::OtherSet => {
