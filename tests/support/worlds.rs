@@ -19,9 +19,17 @@ pub(crate) fn share_of(full: u32) -> u32 {
     full * *WORLDS / ALL
 }
 
-/// Whether `count` worlds have reached what `least` of them must reach. With fewer worlds than [`ALL`], chance may take four
-/// standard deviations off.
+/// Whether `count` worlds have reached what at least `least` of them must reach. With fewer worlds than [`ALL`], chance may
+/// take four standard deviations off.
 pub(crate) fn is_enough(count: u32, least: u32) -> bool {
-    let slack = if *WORLDS < ALL { 4.0 * f64::from(least).sqrt() } else { 0.0 };
-    f64::from(count) >= (f64::from(least) - slack).max(1.0)
+    f64::from(count) >= (f64::from(least) - slack(least)).max(1.0)
+}
+
+/// Whether no more than `most` worlds are as few of them may be, with as much left to chance.
+pub(crate) fn is_at_most(count: u32, most: u32) -> bool {
+    f64::from(count) <= f64::from(most) + slack(most)
+}
+
+fn slack(count: u32) -> f64 {
+    if *WORLDS < ALL { 4.0 * f64::from(count).sqrt() } else { 0.0 }
 }

@@ -135,7 +135,7 @@ impl Tally {
         let rare: Vec<&&str> = features::ALL.iter().filter(rare).collect();
         assert!(rare.is_empty(), "in less than 1 % of the cases: {rare:?}");
         let policies = worlds::share_of(POLICIES);
-        assert!(refused * 100 <= policies * 3, "{refused} of {policies} policies are none");
+        assert!(worlds::is_at_most(refused, policies * 3 / 100), "{refused} of {policies} policies are none");
     }
 }
 
