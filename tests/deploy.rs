@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::binary::{run, usher};
+use crate::support::{CommandLine, run};
 
 const SETTINGS: &str = include_str!("../deploy/kubernetes/usher.toml");
 const POLICY: &str = include_str!("../deploy/kubernetes/policy.toml");
@@ -19,17 +19,12 @@ const ALERTS_TESTS: &str = include_str!("../deploy/prometheus/alerts.test.yml");
 const OPERATING: &str = include_str!("../docs/operating.md");
 
 /// The settings in a pod of this directory, with the files where they are mounted.
-fn pod(settings: &str) -> tempfile::TempDir {
-    let pod = tempfile::tempdir().unwrap();
-    let config = pod.path().join("config");
-    let secrets = pod.path().join("secrets");
-    std::fs::create_dir_all(&config).unwrap();
-    std::fs::create_dir_all(&secrets).unwrap();
-    std::fs::write(config.join("policy.toml"), POLICY).unwrap();
+fn pod(settings: &str) -> CommandLine {
+    let pod = CommandLine::with_files([("config/policy.toml", POLICY)]);
     let settings = settings
-        .replace("\"/config/", &format!("\"{}/", config.display()))
-        .replace("\"/run/secrets/usher/", &format!("\"{}/", secrets.display()));
-    std::fs::write(config.join("usher.toml"), settings).unwrap();
+        .replace("\"/config/", &format!("\"{}/", pod.path().join("config").display()))
+        .replace("\"/run/secrets/usher/", &format!("\"{}/", pod.path().join("secrets").display()));
+    pod.write("config/usher.toml", settings);
     let certificate = rcgen::generate_simple_self_signed(["chat-token.example.com".to_owned()]).unwrap();
     for (name, text) in [
         ("api_token", "PT0123456789".to_owned()),
@@ -38,7 +33,7 @@ fn pod(settings: &str) -> tempfile::TempDir {
         ("tls.crt", certificate.cert.pem()),
         ("tls.key", certificate.signing_key.serialize_pem()),
     ] {
-        std::fs::write(secrets.join(name), text).unwrap();
+        pod.write(&format!("secrets/{name}"), text);
     }
     pod
 }
@@ -54,8 +49,7 @@ fn variables() -> Vec<(&'static str, &'static str)> {
 }
 
 fn check(settings: &str) -> (i32, String, String) {
-    let pod = pod(settings);
-    run(usher(pod.path()).arg("check").envs(variables()))
+    pod(settings).run(&["check"], &variables())
 }
 
 #[test]
@@ -69,7 +63,7 @@ fn the_settings_and_the_policy_for_kubernetes_load() {
     assert!(!stdout.contains("a-password"), "{stdout}");
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policy.tests.toml");
     let pod = pod(SETTINGS);
-    let (code, stdout, stderr) = run(usher(pod.path()).args(["test", "--policy", "config/policy.toml"]).arg(cases));
+    let (code, stdout, stderr) = run(pod.command(&["test", "--policy", "config/policy.toml"]).arg(cases));
     assert_eq!(code, 0, "{stdout}{stderr}");
 }
 

@@ -5,16 +5,16 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::{Place, Serving, client, free_address};
-use crate::support::binary::Running;
+use crate::support::{Client, CommandLine, Process, Server, free_address, send, wait_for};
 
 /// The provider as a process of its own; gone when dropped.
 struct RealProvider {
-    running: Running,
+    running: Process,
     issuer: String,
 }
 
@@ -25,7 +25,7 @@ impl RealProvider {
         assert!(directory.join("node_modules").is_dir(), "run `npm ci` in tests/oidc");
         let mut command = Command::new("node");
         command.args(["server.mjs", &port.to_string()]).current_dir(directory).stdin(Stdio::null());
-        let running = Running::start(&mut command);
+        let running = Process::start(&mut command);
         running.wait_for(|stdout, _| stdout.contains('\n'));
         let issuer = running.stdout().lines().next().unwrap().to_owned();
         Self { running, issuer }
@@ -41,11 +41,11 @@ impl RealProvider {
 
     /// The answer to an application that asks for its own access token by its credentials (RFC 6749 §4.4).
     async fn answer(&self, application: &str, more: &str) -> Value {
-        let request = client().post(format!("{}/token", self.issuer));
+        let request = Client::new(&self.issuer).request(Method::POST, "/token");
         let request = request.basic_auth(application, Some(format!("the-secret-of-{application}")));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.body(format!("grant_type=client_credentials&scope=chat{more}")).send().await.unwrap();
-        let (status, answer) = (answer.status(), answer.json::<Value>().await.unwrap());
+        let request = request.body(format!("grant_type=client_credentials&scope=chat{more}"));
+        let (status, answer) = send(request).await.read();
         assert_eq!(status, 200, "{answer}");
         answer
     }
@@ -62,14 +62,14 @@ impl RealProvider {
 }
 
 /// `usher serve` that knows of this issuer nothing but its name.
-async fn serving(issuer: &str) -> Serving {
+async fn serving(issuer: &str) -> Server {
     let issuers = format!("[{{name = \"app\", issuer = {issuer:?}, audiences = [\"usher-test\"], discovery = true}}]");
-    Serving::with(&Place::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await
+    Server::with(&CommandLine::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await
 }
 
 /// The status, and what the answer says: the member, or what went wrong.
-async fn asked(serving: &Serving, session: &str) -> (u16, String) {
-    let (status, answer) = serving.ask_as(session, &json!({})).await;
+async fn asked(serving: &Server, session: &str) -> (u16, String) {
+    let (status, answer) = serving.post(session, Some(&json!({}))).await.read();
     let said = answer.get("member_id").or_else(|| answer.get("code"));
     (status, said.and_then(Value::as_str).unwrap_or_default().to_owned())
 }
@@ -87,9 +87,9 @@ fn refused() -> (u16, String) {
 async fn an_application_gets_a_chat_token_for_its_access_token() {
     let provider = RealProvider::start(0);
     let serving = serving(&provider.issuer).await;
-    let (status, answer) = serving.ask_as(&provider.token("alice").await, &json!({})).await;
+    let (status, answer) = serving.post(&provider.token("alice").await, Some(&json!({}))).await.read();
     assert_eq!((status, &answer["member_id"]), (200, &json!("alice")), "{answer}\n{}", serving.running.stderr());
-    let payload = serving.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take();
+    let payload = serving.sandbox.payload(&answer);
     assert_eq!(payload["m"], "alice");
     // What a customer has, and nothing else.
     assert_eq!(
@@ -101,10 +101,10 @@ async fn an_application_gets_a_chat_token_for_its_access_token() {
     // bob is an agent: everybody's support, and no announcements.
     let bob = provider.token("bob").await;
     let support = json!({"channels": {"support:alice": {"read": true, "write": true}}});
-    let (status, answer) = serving.ask_as(&bob, &support).await;
+    let (status, answer) = serving.post(&bob, Some(&support)).await.read();
     assert_eq!((status, &answer["member_id"]), (200, &json!("bob")), "{answer}");
     let announcements = json!({"channels": {"announcements": {"read": true}}});
-    let (status, answer) = serving.ask_as(&bob, &announcements).await;
+    let (status, answer) = serving.post(&bob, Some(&announcements)).await.read();
     assert_eq!((status, &answer["code"]), (403, &json!("channels_denied")), "{answer}");
 }
 
@@ -146,11 +146,10 @@ async fn sessions_outlive_the_provider() {
     assert_eq!(asked(&serving, &seen).await, got("alice"));
     let issuer = provider.issuer.clone();
     drop(provider);
-    assert!(client().get(issuer).send().await.is_err(), "it is gone");
+    assert!(Client::new(issuer).request(Method::GET, "").send().await.is_err(), "it is gone");
     assert_eq!(asked(&serving, &seen).await, got("alice"));
     assert_eq!(asked(&serving, &unseen).await, got("alice"), "one that was never seen before");
-    let ready = client().get(format!("{}/ready", serving.url)).send().await.unwrap();
-    assert_eq!(ready.status(), 200);
+    assert_eq!(serving.get("/ready").await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,16 +157,15 @@ async fn sessions_outlive_the_provider() {
 async fn a_provider_that_comes_late_is_found() {
     let address = free_address();
     let serving = serving(&format!("http://{address}")).await;
-    let status = async |path: &str| client().get(format!("{}{path}", serving.url)).send().await.unwrap().status();
-    assert_eq!((status("/live").await.as_u16(), status("/ready").await.as_u16()), (200, 503));
+    assert_eq!((serving.get("/live").await.status, serving.get("/ready").await.status), (200, 503));
 
     let provider = RealProvider::start(address.rsplit_once(':').unwrap().1.parse().unwrap());
     let session = provider.token("alice").await;
-    let began = Instant::now();
-    while status("/ready").await != 200 {
-        // They are asked for again every 10 s.
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", serving.running.stderr());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    // They are asked for again every 10 s.
+    wait_for(Duration::from_secs(20), async || {
+        let response = serving.get("/ready").await;
+        if response.status == 200 { Ok(()) } else { Err((response, serving.running.stderr())) }
+    })
+    .await;
     assert_eq!(asked(&serving, &session).await, got("alice"));
 }

@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use usher::sandbox::{Fault, Times};
 
-use super::served::Served;
-use super::{channels, session_of};
-use crate::support::PROJECT;
+use super::{channels, served, session_of};
+use crate::support::{PROJECT, send};
 
 const POLICY: &str = r#"version = 1
 [member]
@@ -84,14 +83,13 @@ fn assert_event(event: &Value, expected: &Value) {
 
 #[tokio::test]
 async fn a_grant_leaves_the_whole_decision() {
-    let served = Served::start(POLICY, &[]).await;
+    let served = served(POLICY, &[]).await;
     let asked = channels(&json!({"support:alice": "rw", "team:7": "r"}));
     let body = json!({"channels": asked, "ttl": 20, "state": {"status": "away"}});
-    let answer: Value =
-        served.post("one", &alice(&["buyer", "stranger", "muted-not"]), &body).await.json().await.unwrap();
+    let answer = served.post_with_id("one", &alice(&["buyer", "stranger", "muted-not"]), &body).await.json();
     let token = answer["token"].as_str().unwrap();
     assert_eq!(served.sandbox.decode(token).unwrap()["payload"]["sub"], PROJECT);
-    let event = served.event("one").await;
+    let event = served.running.event("one").await;
     let expected = json!({
         "event": "audit", "outcome": "granted", "code": null, "reason": null, "issuer": "app", "member_id": "alice",
         "subject": "alice", "claims": {"sub": "alice", "name": "Alice", "/org/id": 7},
@@ -110,10 +108,10 @@ async fn a_grant_leaves_the_whole_decision() {
 
 #[tokio::test]
 async fn what_narrow_leaves_out_is_told_with_the_rule_or_null() {
-    let served = Served::start(POLICY, &[]).await;
+    let served = served(POLICY, &[]).await;
     let asked = channels(&json!({"support:alice": "rw", "zoo": "r", "announcements": "r"}));
     let body = json!({"channels": asked, "mode": "narrow"});
-    assert_eq!(served.post("one", &alice(&["customer", "muted"]), &body).await.status(), 200);
+    assert_eq!(served.post_with_id("one", &alice(&["customer", "muted"]), &body).await.status, 200);
     let denied = json!([
         {"channel": "support:alice", "permission": "write", "role": "muted", "pattern": "**"},
         {"channel": "zoo", "permission": "read", "role": null, "pattern": null},
@@ -123,30 +121,33 @@ async fn what_narrow_leaves_out_is_told_with_the_rule_or_null() {
         "granted": channels(&json!({"support:alice": "r", "announcements": "r"})), "roles": ["customer", "muted"],
         "ttl_asked": null, "ttl": 15, "ttl_limited_by": "default", "upstream_status": 200,
     });
-    assert_event(&served.event("one").await, &expected);
+    assert_event(&served.running.event("one").await, &expected);
 
-    assert_eq!(served.post("two", &alice(&["customer", "muted"]), &json!({"channels": asked})).await.status(), 403);
+    assert_eq!(
+        served.post_with_id("two", &alice(&["customer", "muted"]), &json!({"channels": asked})).await.status,
+        403
+    );
     let expected = json!({
         "outcome": "denied", "code": "channels_denied", "mode": "strict", "asked": asked, "granted": null,
         "denied": denied, "ttl": null, "ttl_limited_by": null, "upstream_status": null, "upstream_ms": null,
         "token_sha256": null,
     });
-    assert_event(&served.event("two").await, &expected);
+    assert_event(&served.running.event("two").await, &expected);
 
     let all = json!({"channels": channels(&json!({"announcements": "r"})), "mode": "narrow"});
-    assert_eq!(served.post("three", &alice(&["customer"]), &all).await.status(), 200);
-    assert_event(&served.event("three").await, &json!({"outcome": "granted", "mode": "narrow", "denied": []}));
+    assert_eq!(served.post_with_id("three", &alice(&["customer"]), &all).await.status, 200);
+    assert_event(&served.running.event("three").await, &json!({"outcome": "granted", "mode": "narrow", "denied": []}));
 
-    assert_eq!(served.post("four", &alice(&["customer", "muted"]), &json!({})).await.status(), 200);
+    assert_eq!(served.post_with_id("four", &alice(&["customer", "muted"]), &json!({})).await.status, 200);
     let expected = json!({"outcome": "granted", "asked": null, "denied": [
         {"channel": "support:alice", "permission": "write", "role": "muted", "pattern": "**"},
     ]});
-    assert_event(&served.event("four").await, &expected);
+    assert_event(&served.running.event("four").await, &expected);
 }
 
 #[tokio::test]
 async fn a_refusal_before_the_decision_leaves_an_event_without_one() {
-    let served = Served::start(POLICY, &[("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 1}")]).await;
+    let served = served(POLICY, &[("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 1}")]).await;
     let session = |sub: &str| session_of(sub, &["customer"], 3_600, &json!({}));
     for (id, sub, body, status, code, member) in [
         ("blocked", "mallory", json!({}), 403, "session_revoked", json!("mallory")),
@@ -154,25 +155,28 @@ async fn a_refusal_before_the_decision_leaves_an_event_without_one() {
         ("faulty", "bob", json!({"ttl": 0}), 422, "invalid_request", json!("bob")),
         ("too-often", "bob", json!({}), 429, "rate_limited", json!("bob")),
     ] {
-        assert_eq!(served.post(id, &session(sub), &body).await.status(), status, "{id}");
+        assert_eq!(served.post_with_id(id, &session(sub), &body).await.status, status, "{id}");
         let expected = json!({
             "outcome": "denied", "code": code, "member_id": member, "subject": sub, "issuer": "app",
             "decision_id": null, "decided_at": null, "mode": null, "asked": null, "granted": null, "denied": null,
             "roles": null, "roles_claimed": ["customer"], "ttl": null, "upstream_status": null, "token_sha256": null,
         });
-        assert_event(&served.event(id).await, &expected);
+        assert_event(&served.running.event(id).await, &expected);
     }
     // What the policy reads and the session lacks is null: told from what it does not read.
-    assert_eq!(served.event("blocked").await["claims"], json!({"sub": "mallory", "name": null, "/org/id": null}));
-    let reason = served.event("no-member").await["reason"].as_str().unwrap().to_owned();
+    assert_eq!(
+        served.running.event("blocked").await["claims"],
+        json!({"sub": "mallory", "name": null, "/org/id": null})
+    );
+    let reason = served.running.event("no-member").await["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("`sub`"), "{reason}");
-    assert_eq!(served.event("blocked").await["reason"], json!(null));
-    assert_eq!(served.post("unaffected", &session("carol"), &json!({})).await.status(), 200);
+    assert_eq!(served.running.event("blocked").await["reason"], json!(null));
+    assert_eq!(served.post_with_id("unaffected", &session("carol"), &json!({})).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_decision_that_signalwire_does_not_follow_has_failed() {
-    let served = Served::start(POLICY, &[("USHER__SIGNALWIRE__TIMEOUT", "1s")]).await;
+    let served = served(POLICY, &[("USHER__SIGNALWIRE__TIMEOUT", "1s")]).await;
     let body = |status: u16, text: &str| Fault::Body { status, body: text.to_owned() };
     for (id, fault, status, code, upstream) in [
         ("refused", Fault::Status(401), 502, "upstream_failed", json!(401)),
@@ -186,9 +190,9 @@ async fn a_decision_that_signalwire_does_not_follow_has_failed() {
         ("hang", Fault::Hang, 504, "upstream_timeout", json!(null)),
     ] {
         served.sandbox.fail(fault, Times::Always);
-        assert_eq!(served.post(id, &alice(&["customer"]), &json!({"ttl": 5})).await.status(), status, "{id}");
+        assert_eq!(served.post_with_id(id, &alice(&["customer"]), &json!({"ttl": 5})).await.status, status, "{id}");
         served.sandbox.heal();
-        let event = served.event(id).await;
+        let event = served.running.event(id).await;
         let expected = json!({
             "outcome": "failed", "code": code, "upstream_status": upstream, "token_sha256": null, "ttl": 5,
             "granted": channels(&json!({"announcements": "r", "support:alice": "rw", "team:7": "r"})),
@@ -201,10 +205,10 @@ async fn a_decision_that_signalwire_does_not_follow_has_failed() {
 #[tokio::test]
 async fn a_guests_event_has_no_issuer_and_no_subject() {
     let policy = format!("{POLICY}[guest]\nrole = \"customer\"\n");
-    let served = Served::start(&policy, &[]).await;
+    let served = served(&policy, &[]).await;
     let request = served.request(reqwest::Method::POST, "/chat-token").header("x-request-id", "guest");
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    let event = served.event("guest").await;
+    let answer = send(request).await.json();
+    let event = served.running.event("guest").await;
     for member in ["issuer", "subject", "session_ends"] {
         assert_eq!(event[member], json!(null), "{member}: {event}");
     }

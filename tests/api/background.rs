@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use usher::api::Code;
 use usher::service::{Lifetime, Listeners, RunError, Signals};
 
-use crate::support::keys::session;
-use crate::support::service::{Setup, build};
+use crate::support::service::build;
+use crate::support::{Client, Setup, session};
 
 /// The task panics if told so, else it ends.
 async fn run_until_task_ends(panics: bool) {
@@ -18,23 +20,21 @@ async fn run_until_task_ends(panics: bool) {
         assert!(!panics, "a panic of the test's own");
     });
     service.start().await.unwrap();
-    let public = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = |listener: &tokio::net::TcpListener, path| format!("http://{}{path}", listener.local_addr().unwrap());
-    let (ready, reasons, grants) = (url(&public, "/ready"), url(&admin, "/ready"), url(&public, "/chat-token/grants"));
+    let listener = || TcpListener::bind("127.0.0.1:0");
+    let (public, admin) = (listener().await.unwrap(), listener().await.unwrap());
+    let client = |listener: &TcpListener| Client::new(format!("http://{}", listener.local_addr().unwrap()));
+    let (client, admin_client) = (client(&public), client(&admin));
     let signals = Signals::of_service().unwrap();
     let running = tokio::spawn(service.run(Listeners { public, admin: Some(admin) }, signals));
-    let client = reqwest::ClientBuilder::new().no_proxy().build().unwrap();
-    assert_eq!(client.get(&ready).send().await.unwrap().status(), 200);
+    assert_eq!(client.get("/ready").await.status, 200);
 
     end.send(()).unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(client.get(&ready).send().await.unwrap().status(), 503);
-    let reasons = client.get(&reasons).send().await.unwrap().text().await.unwrap();
+    client.get("/ready").await.assert_problem("a task has failed", Code::NotReady);
+    let reasons = admin_client.get("/ready").await.body;
     assert!(reasons.contains("background task `task of the test` has failed"), "{reasons}");
     // Requests are still served until the delay is over.
-    let served = client.get(&grants).bearer_auth(session("alice", &["customer"])).send().await.unwrap();
-    assert_eq!(served.status(), 200);
+    assert_eq!(client.grants(&session("alice", &["customer"])).await.status, 200);
     let ended = tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
     assert_eq!(ended, Err(RunError::BackgroundTask("task of the test")));
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::channels;
-use crate::support::keys::session;
 use crate::support::service::Service;
+use crate::support::session;
 
 fn asking(name: &str, rights: &Value) -> String {
     json!({"channels": {name: rights}}).to_string()
@@ -57,8 +57,10 @@ async fn a_name_has_1_to_250_characters_of_which_few_are_refused() {
 async fn a_name_that_only_looks_reserved_is_no_fault() {
     let service = Service::start().await;
     for name in ["sw", "SW_x", "swx", "a:sw_x"] {
-        let (status, answer) =
-            service.ask(&session("alice", &["agent"]), Some(&json!({"channels": channels(&json!({name: "r"}))}))).await;
+        let (status, answer) = service
+            .post(&session("alice", &["agent"]), Some(&json!({"channels": channels(&json!({name: "r"}))})))
+            .await
+            .read();
         assert_eq!((status, &answer["code"]), (403, &json!("channels_denied")), "{name}");
     }
 }
@@ -181,7 +183,7 @@ async fn at_most_100_faults_are_listed_and_then_one_that_says_so() {
     assert_eq!(hundred.len(), 100);
     assert!(hundred.iter().all(|(_, code)| code == "unknown_member"));
     for count in [101, 900] {
-        let (_, answer) = service.ask_text(&alice, faulty(count)).await;
+        let (_, answer) = service.post_text(&alice, faulty(count)).await.read();
         let errors = answer["errors"].as_array().unwrap();
         assert_eq!(errors.len(), 101, "{count}");
         assert_eq!((&errors[100]["code"], &errors[100]["pointer"]), (&json!("more_errors"), &json!("")), "{count}");

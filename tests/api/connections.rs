@@ -9,10 +9,10 @@ use tokio::time::{sleep, timeout};
 use usher::api::Code;
 use usher::listener::ConnectionSettings;
 
-use super::seen::{parse, raw};
-use super::served::Served;
-use crate::support::keys::session;
+use super::served;
 use crate::support::service::{POLICY, Service, Setup};
+use crate::support::session;
+use crate::support::{Response, raw};
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
@@ -140,7 +140,7 @@ async fn a_request_under_way_is_not_idle() {
     let service = Service::with(Setup { connections, ..Setup::default() }).await;
     service.sandbox.fail(usher::sandbox::Fault::Delay(Duration::from_secs(1)), usher::sandbox::Times::Once);
     let started = Instant::now();
-    assert_eq!(service.ask(&session("alice", &["customer"]), None).await.0, 200);
+    assert_eq!(service.post(&session("alice", &["customer"]), None).await.status, 200);
     assert!(started.elapsed() > Duration::from_millis(900));
 }
 
@@ -258,14 +258,14 @@ async fn a_reset_in_the_middle_of_anything_costs_nobody_else_anything() {
             stream.set_zero_linger().unwrap();
         }
     }
-    assert_eq!(service.ask(&session, None).await.0, 200);
+    assert_eq!(service.post(&session, None).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_thousand_idle_connections_stand_beside_healthy_ones() {
     const IDLE: usize = 5_000;
     usher::service::raise_open_files(IDLE);
-    let served = Served::start(POLICY, &[]).await;
+    let served = served(POLICY, &[]).await;
     let address = served.url.strip_prefix("http://").unwrap();
     let mut idle = Vec::with_capacity(IDLE);
     for at in 0..IDLE {
@@ -278,10 +278,11 @@ async fn five_thousand_idle_connections_stand_beside_healthy_ones() {
     let mut slowest = Duration::ZERO;
     for at in 0..50 {
         let started = Instant::now();
-        let answer =
-            served.post(&format!("beside-{at}"), &session("alice", &["customer"]), &serde_json::json!({})).await;
+        let answer = served
+            .post_with_id(&format!("beside-{at}"), &session("alice", &["customer"]), &serde_json::json!({}))
+            .await;
         // The member's limit is part of a healthy service.
-        assert!([200, 429].contains(&answer.status().as_u16()), "{answer:?}");
+        assert!([200, 429].contains(&answer.status), "{answer:?}");
         slowest = slowest.max(started.elapsed());
     }
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
@@ -344,8 +345,7 @@ async fn a_body_that_nobody_wanted_is_read_away_or_the_connection_closes_and_say
     // However much comes, the client sees why it was refused.
     for _ in 0..20 {
         let large = "x".repeat(20 << 20);
-        let request =
-            service.request(reqwest::Method::POST, "/chat-token").bearer_auth(session("alice", &["customer"]));
+        let request = service.mint_request(session("alice", &["customer"]));
         let answer = request.header("content-type", "application/json").body(large).send().await.unwrap();
         assert_eq!(answer.status(), 413);
     }
@@ -362,5 +362,5 @@ async fn a_body_that_stops_half_way_is_a_408_and_the_connection_is_closed() {
     let mut stream = connect(&service).await;
     stream.write_all(head.as_bytes()).await.unwrap();
     let (answer, _) = until_closed(&mut stream).await;
-    parse(&answer).assert_problem("half a body", Code::RequestTimeout);
+    Response::parse(&answer).assert_problem("half a body", Code::RequestTimeout);
 }

@@ -1,12 +1,13 @@
 //! The session's cookie: when it counts, what guards it, and what a browser's page may do with it.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use usher::api::{Code, CookieSettings};
 
-use super::seen::Seen;
-use crate::support::keys::session;
+use crate::support::Response;
+use crate::support::send;
 use crate::support::service::{ORIGIN, POLICY, Service, Setup};
+use crate::support::session;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const GUARD: (&str, &str) = ("x-guard", "1");
@@ -20,11 +21,11 @@ async fn service(guard: Option<&str>) -> Service {
     Service::with(Setup { policy, cookie, ..Setup::default() }).await
 }
 
-async fn sent(service: &Service, method: &Method, headers: &[(&str, &str)]) -> Seen {
+async fn sent(service: &Service, method: &Method, headers: &[(&str, &str)]) -> Response {
     let path = if *method == Method::POST { "/chat-token" } else { "/chat-token/grants" };
     let request = service.request(method.clone(), path);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    Seen::of(request.send().await.unwrap()).await
+    send(request).await
 }
 
 fn cookie(session: &str) -> String {
@@ -32,7 +33,7 @@ fn cookie(session: &str) -> String {
 }
 
 /// Whose token it is, or the problem's code.
-fn outcome(seen: &Seen) -> String {
+fn outcome(seen: &Response) -> String {
     let answer = seen.json();
     let whose = answer["member_id"].as_str().or(answer["code"].as_str());
     whose.map_or("guest", |whose| whose.split_once("guest-").map_or(whose, |_| "guest")).to_owned()
@@ -185,17 +186,11 @@ async fn where_no_cookie_is_configured_none_counts() {
 async fn a_page_may_send_it_along_and_read_the_answer() {
     let service = service(Some("X-Guard")).await;
     let preflight = [FROM, ("access-control-request-method", "POST")];
-    let seen = Seen::of(
-        preflight
-            .iter()
-            .fold(service.request(Method::OPTIONS, "/chat-token"), |request, (name, value)| {
-                request.header(*name, *value)
-            })
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
+    let seen =
+        send(preflight.iter().fold(service.request(Method::OPTIONS, "/chat-token"), |request, (name, value)| {
+            request.header(*name, *value)
+        }))
+        .await;
     assert_eq!((seen.status, seen.header("access-control-allow-credentials")), (204, Some("true")));
     let allowed = seen.header("access-control-allow-headers").unwrap().to_lowercase();
     assert!(allowed.split(", ").any(|header| header == "x-guard"), "{allowed}");
@@ -215,7 +210,7 @@ async fn it_gets_a_token_like_any_other_session() {
     let alice = cookie(&session("alice", &["customer"]));
     let request = service.request(Method::POST, "/chat-token").header("cookie", alice).header("origin", ORIGIN);
     let body = json!({"channels": {"support:alice": {"read": true}}});
-    let answer: Value = request.json(&body).send().await.unwrap().json().await.unwrap();
+    let answer = send(request.json(&body)).await.json();
     assert_eq!(service.payload(&answer)["chls"], json!({"support:alice": {"read": true, "write": false}}));
 }
 

@@ -2,18 +2,19 @@
 
 use reqwest::Method;
 
-use super::seen::Seen;
-use crate::support::keys::session;
+use crate::support::Response;
+use crate::support::send;
 use crate::support::service::{ORIGIN, Service, Setup};
+use crate::support::session;
 
 /// A request with these headers, as a browser sends them.
-async fn sent(service: &Service, method: Method, path: &str, headers: &[(&str, &str)]) -> Seen {
+async fn sent(service: &Service, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
     let request = service.request(method, path);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    Seen::of(request.send().await.unwrap()).await
+    send(request).await
 }
 
-async fn preflight(service: &Service, path: &str, origin: &str, method: &str) -> Seen {
+async fn preflight(service: &Service, path: &str, origin: &str, method: &str) -> Response {
     let headers = [
         ("origin", origin),
         ("access-control-request-method", method),
@@ -22,7 +23,7 @@ async fn preflight(service: &Service, path: &str, origin: &str, method: &str) ->
     sent(service, Method::OPTIONS, path, &headers).await
 }
 
-fn cors_headers(seen: &Seen) -> Vec<&str> {
+fn cors_headers(seen: &Response) -> Vec<&str> {
     seen.headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("access-control-")).collect()
 }
 
@@ -32,7 +33,7 @@ async fn with_origins(origins: &[&str]) -> Service {
 }
 
 /// Whether a browser that got this answer to its preflight would send the request.
-fn lets_send(seen: &Seen, origin: &str, method: &str, header: &str) -> bool {
+fn lets_send(seen: &Response, origin: &str, method: &str, header: &str) -> bool {
     let list = |name: &str| -> Vec<String> {
         let value = seen.header(name).unwrap_or_default();
         value.split(',').map(|part| part.trim().to_ascii_lowercase()).collect()

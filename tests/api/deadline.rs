@@ -2,15 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::{Seen, raw};
-use crate::support::keys::session;
+use crate::support::raw;
 use crate::support::service::{Service, Setup};
+use crate::support::session;
 
 /// Far under the time-out of the call to SignalWire.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -38,11 +37,11 @@ async fn signalwire_is_waited_for_until_the_requests_deadline() {
     for (case, fault) in [("silence", Fault::Hang), ("drop by drop", Fault::Drip(Duration::from_millis(100)))] {
         service.sandbox.fail(fault, Times::Once);
         let started = Instant::now();
-        let seen = Seen::of(service.post(&session("alice", &["customer"]), None).await).await;
+        let seen = service.post(&session("alice", &["customer"]), None).await;
         seen.assert_problem(case, Code::UpstreamTimeout);
         assert_in_time(case, started);
     }
-    assert_eq!(service.ask(&session("alice", &["customer"]), None).await.0, 200, "in time");
+    assert_eq!(service.post(&session("alice", &["customer"]), None).await.status, 200, "in time");
 }
 
 #[tokio::test]
@@ -51,12 +50,12 @@ async fn calls_that_were_left_no_time_do_not_open_the_circuit() {
     let service = service().await;
     service.sandbox.fail(Fault::Hang, Times::Always);
     let session = session("alice", &["customer"]);
-    let late = (0..25).map(|_| service.request(Method::POST, "/chat-token").bearer_auth(&session).send());
+    let late = (0..25).map(|_| service.mint_request(&session).send());
     for late in late.map(tokio::spawn).collect::<Vec<_>>() {
         assert_eq!(late.await.unwrap().unwrap().status(), 504);
     }
     service.sandbox.heal();
-    assert_eq!(service.ask(&session, None).await.0, 200);
+    assert_eq!(service.post(&session, None).await.status, 200);
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use tokio::net::TcpListener;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::Seen;
-use crate::support::keys::session;
+use crate::support::Response;
 use crate::support::service::{Service, Setup};
+use crate::support::session;
 
 /// What SignalWire's answers hold and ours must not.
 const MARK: &str = "UPSTREAMS-OWN-WORDS";
@@ -71,9 +71,9 @@ async fn service(space: Option<String>) -> Service {
 }
 
 /// An answer, in time and without a word of SignalWire's.
-async fn asked(case: &str, service: &Service) -> Seen {
+async fn asked(case: &str, service: &Service) -> Response {
     let begun = Instant::now();
-    let seen = Seen::of(service.post(&session("alice", &["customer"]), None).await).await;
+    let seen = service.post(&session("alice", &["customer"]), None).await;
     assert!(begun.elapsed() < DEADLINE + Duration::from_secs(1), "{case}: {:?}", begun.elapsed());
     assert!(!format!("{seen:?}").contains(MARK), "{case}: {seen:?}");
     seen

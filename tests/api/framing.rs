@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use usher::api::Code;
 
-use super::seen::{Seen, raw};
-use crate::support::keys::session;
 use crate::support::service::{Service, Setup};
+use crate::support::session;
+use crate::support::{Response, raw};
 
 const TYPES: [&str; 7] = [
     "",
@@ -19,7 +19,7 @@ const TYPES: [&str; 7] = [
 ];
 
 /// `POST /chat-token` with a good session, these further header lines, and these bytes after the head.
-async fn post(service: &Service, lines: &str, after: &str) -> Seen {
+async fn post(service: &Service, lines: &str, after: &str) -> Response {
     let session = session("alice", &["customer"]);
     let head = format!(
         "POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {session}\r\n{lines}\r\n"
@@ -132,7 +132,7 @@ async fn an_announced_size_is_refused_before_a_byte_of_it_came() {
 async fn an_ordinary_client_that_sends_too_much_is_told_so() {
     let service = Service::start().await;
     for bytes in [300_000, 4 << 20] {
-        let answer = service.ask_text(&session("alice", &["customer"]), padded(bytes)).await;
+        let answer = service.post_text(&session("alice", &["customer"]), padded(bytes)).await.read();
         assert_eq!((answer.0, &answer.1["code"]), (413, &serde_json::json!("body_too_large")), "{bytes}");
     }
 }

@@ -28,7 +28,7 @@ async fn strict_mints_exactly_what_was_asked_and_sends_nothing_else() {
     let asked = json!({"announcements": "r", "support:alice": "w"});
     let body = json!({"channels": channels(&asked), "ttl": 7, "state": {"status": "away"}, "member_id": "alice",
                       "mode": "strict"});
-    let (status, answer) = service.ask(&alice, Some(&body)).await;
+    let (status, answer) = service.post(&alice, Some(&body)).await.read();
     assert_eq!(status, 200, "{answer}");
     let expected = json!({
         "ttl": 7,
@@ -46,7 +46,7 @@ async fn strict_mints_exactly_what_was_asked_and_sends_nothing_else() {
 async fn an_answer_has_these_members_and_promises_no_more_than_there_is() {
     let service = Service::start().await;
     let before = now();
-    let (status, answer) = service.ask(&session("alice", &["customer"]), None).await;
+    let (status, answer) = service.post(&session("alice", &["customer"]), None).await.read();
     let after = now();
     assert_eq!(status, 200);
     let members: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
@@ -70,14 +70,14 @@ async fn a_client_comes_back_at_a_random_share_of_what_is_left() {
     let alice = session("alice", &["customer"]);
     let mut seen = std::collections::BTreeSet::new();
     for ttl in std::iter::repeat_n(60, 12) {
-        let (_, answer) = service.ask(&alice, Some(&json!({"ttl": ttl - 1}))).await;
+        let (_, answer) = service.post(&alice, Some(&json!({"ttl": ttl - 1}))).await.read();
         let (expires, refresh) = (answer["expires_in"].as_i64().unwrap(), answer["refresh_in"].as_i64().unwrap());
         let left = expires - 120;
         assert!((left * 8 / 10..=left).contains(&refresh), "{answer}");
         seen.insert(refresh);
     }
     assert!(seen.len() > 3, "they all come back together: {seen:?}");
-    let (_, answer) = service.ask(&alice, Some(&json!({"ttl": 3}))).await;
+    let (_, answer) = service.post(&alice, Some(&json!({"ttl": 3}))).await.read();
     let refresh = answer["refresh_in"].as_i64().unwrap();
     assert!((30..=60).contains(&refresh), "{answer}");
 }
@@ -86,7 +86,7 @@ async fn a_client_comes_back_at_a_random_share_of_what_is_left() {
 async fn nobody_comes_back_sooner_than_in_30_s() {
     let service = Service::with_policy(&format!("{POLICY}\n[ttl]\nmin = \"1m\"\n")).await;
     for ttl in [1, 2] {
-        let (_, answer) = service.ask(&session("alice", &["customer"]), Some(&json!({"ttl": ttl}))).await;
+        let (_, answer) = service.post(&session("alice", &["customer"]), Some(&json!({"ttl": ttl}))).await.read();
         assert_eq!(answer["refresh_in"], 30, "{answer}");
     }
 }
@@ -105,7 +105,8 @@ async fn what_limits_a_ttl_is_named_the_first_of_equals() {
         ("the session and the default", "long", 605, json!({}), 9, "session"),
         ("asked, and the cap", "customer", 36_000, json!({"ttl": 30}), 30, "request"),
     ] {
-        let (status, answer) = service.ask(&session_of("alice", &[role], lives_for, &json!({})), Some(&body)).await;
+        let (status, answer) =
+            service.post(&session_of("alice", &[role], lives_for, &json!({})), Some(&body)).await.read();
         assert_eq!(status, 200, "{case}: {answer}");
         assert_eq!((&answer["ttl_limited_by"], &service.payload(&answer)["t"]), (&json!(by), &json!(ttl)), "{case}");
     }
@@ -116,7 +117,7 @@ async fn strict_refuses_all_for_one_right_too_many_and_names_every_one() {
     let service = Service::start().await;
     let asked = json!({"zoo": "rw", "announcements": "rw", "support:alice": "rw", "support:bob": "w"});
     let muted = session("alice", &["customer", "muted"]);
-    let (status, answer) = service.ask(&muted, Some(&json!({"channels": channels(&asked)}))).await;
+    let (status, answer) = service.post(&muted, Some(&json!({"channels": channels(&asked)}))).await.read();
     assert_eq!((status, &answer["code"]), (403, &json!("channels_denied")));
     let expected = json!([
         {"channel": "announcements", "permissions": ["write"], "reason": "not_allowed"},
@@ -133,7 +134,8 @@ async fn narrow_mints_what_is_allowed_and_tells_the_rest() {
     let service = Service::start().await;
     let alice = session("alice", &["customer"]);
     let asked = json!({"zoo": "rw", "announcements": "rw", "support:alice": "rw"});
-    let (status, answer) = service.ask(&alice, Some(&json!({"channels": channels(&asked), "mode": "narrow"}))).await;
+    let (status, answer) =
+        service.post(&alice, Some(&json!({"channels": channels(&asked), "mode": "narrow"}))).await.read();
     assert_eq!(status, 200, "{answer}");
     let granted = channels(&json!({"announcements": "r", "support:alice": "rw"}));
     assert_eq!(answer["channels"], granted);
@@ -145,12 +147,12 @@ async fn narrow_mints_what_is_allowed_and_tells_the_rest() {
     assert_eq!(answer["denied"], expected);
 
     let all = json!({"channels": channels(&json!({"announcements": "r"})), "mode": "narrow"});
-    let (status, answer) = service.ask(&alice, Some(&all)).await;
+    let (status, answer) = service.post(&alice, Some(&all)).await.read();
     assert_eq!(status, 200);
     assert!(answer.get("denied").is_none(), "{answer}");
 
     let none = json!({"channels": channels(&json!({"zoo": "r", "announcements": "w"})), "mode": "narrow"});
-    let (status, answer) = service.ask(&alice, Some(&none)).await;
+    let (status, answer) = service.post(&alice, Some(&none)).await.read();
     assert_eq!((status, &answer["code"]), (403, &json!("nothing_granted")));
     assert!(answer.get("denied").is_none(), "{answer}");
 }
@@ -159,14 +161,15 @@ async fn narrow_mints_what_is_allowed_and_tells_the_rest() {
 async fn who_names_nothing_gets_what_is_granted_by_a_concrete_name() {
     let service = Service::start().await;
     for body in [None, Some(json!({})), Some(json!({"mode": "narrow"}))] {
-        let (status, answer) = service.ask(&session("alice", &["customer", "agent", "muted"]), body.as_ref()).await;
+        let (status, answer) =
+            service.post(&session("alice", &["customer", "agent", "muted"]), body.as_ref()).await.read();
         assert_eq!(status, 200, "{answer}");
         assert_eq!(answer["channels"], channels(&json!({"announcements": "r", "support:alice": "r"})));
         assert_eq!(last_body(&service)["channels"], answer["channels"]);
         assert!(answer.get("denied").is_none(), "nothing was asked for, so nothing is refused: {answer}");
     }
     for (case, roles) in [("only a wildcard", "agent"), ("only a deny", "muted"), ("no known role", "stranger")] {
-        let (status, answer) = service.ask(&session("alice", &[roles]), None).await;
+        let (status, answer) = service.post(&session("alice", &[roles]), None).await.read();
         assert_eq!((status, &answer["code"]), (403, &json!("nothing_granted")), "{case}");
     }
 }
@@ -177,7 +180,7 @@ async fn more_than_500_channels_are_never_cut() {
     let service = Service::with_policy(policy).await;
     let of =
         |count: usize| session_of("a", &["customer"], 3_600, &json!({"projects": (1..=count).collect::<Vec<_>>()}));
-    let (status, answer) = service.ask(&of(500), None).await;
+    let (status, answer) = service.post(&of(500), None).await.read();
     assert_eq!((status, answer["channels"].as_object().unwrap().len()), (200, 500));
     service.one_fault("501", &of(501), "{}", "/channels", "channel_size_limit_exceeded").await;
     service.taken("by name", &of(501), json!({"channels": {"project:501": {"read": true}}}).to_string()).await;

@@ -4,13 +4,14 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{channels, session_of};
-use crate::support::keys::session;
-use crate::support::service::{POLICY, Service, read};
+use crate::support::send;
+use crate::support::service::{POLICY, Service};
+use crate::support::session;
 
 #[tokio::test]
 async fn grants_tell_member_roles_channels_patterns_and_the_longest_ttl() {
     let service = Service::start().await;
-    let (status, answer) = service.grants(&session("alice", &["customer", "agent", "stranger"])).await;
+    let (status, answer) = service.grants(&session("alice", &["customer", "agent", "stranger"])).await.read();
     assert_eq!(status, 200);
     let expected = json!({
         "member_id": "alice",
@@ -28,8 +29,8 @@ async fn channels_are_those_of_a_request_that_asks_for_nothing() {
     let service = Service::start().await;
     for roles in [&["customer"][..], &["customer", "muted"], &["customer", "agent"]] {
         let alice = session("alice", roles);
-        let (_, token) = service.ask(&alice, None).await;
-        let (_, grants) = service.grants(&alice).await;
+        let (_, token) = service.post(&alice, None).await.read();
+        let (_, grants) = service.grants(&alice).await.read();
         assert_eq!(grants["channels"], token["channels"], "{roles:?}");
     }
 }
@@ -43,7 +44,7 @@ async fn patterns_have_placeholders_filled_in_less_what_a_deny_of_everything_tak
     let service = Service::with_policy(policy).await;
     let grants = async |roles: &[&str]| {
         let session = session_of("alice", roles, 360_000, &json!({"teams": ["b", "a"]}));
-        service.grants(&session).await.1
+        service.grants(&session).await.json()
     };
     let row = |pattern: &str, write: bool| json!({"pattern": pattern, "read": true, "write": write});
     let answer = grants(&["agent"]).await;
@@ -60,7 +61,7 @@ async fn patterns_have_placeholders_filled_in_less_what_a_deny_of_everything_tak
 async fn nothing_granted_is_200_and_empty() {
     let service = Service::start().await;
     for (roles, names) in [(&["stranger"][..], json!([])), (&["muted"], json!(["muted"])), (&[], json!([]))] {
-        let (status, answer) = service.grants(&session("alice", roles)).await;
+        let (status, answer) = service.grants(&session("alice", roles)).await.read();
         let expected = json!({"member_id": "alice", "roles": names, "channels": {}, "patterns": [], "max_ttl": null});
         assert_eq!((status, answer), (200, expected), "{roles:?}");
     }
@@ -71,7 +72,7 @@ async fn a_guest_may_ask_and_has_no_member_id() {
     let guests = format!("{POLICY}\n[guest]\nrole = \"customer\"\nmax_ttl = \"10m\"\n");
     for (policy, status) in [(guests.as_str(), 200), (POLICY, 401)] {
         let service = Service::with_policy(policy).await;
-        let (found, answer) = read(service.request(Method::GET, "/chat-token/grants").send().await.unwrap()).await;
+        let (found, answer) = send(service.request(Method::GET, "/chat-token/grants")).await.read();
         assert_eq!(found, status, "{answer}");
         if status == 200 {
             let expected = json!({"member_id": null, "roles": ["customer"], "channels": channels(&json!({"announcements": "r"})),
@@ -103,12 +104,12 @@ async fn errors_are_those_of_a_token() {
             "invalid_request",
         ),
     ] {
-        let (found, answer) = service.grants(&session).await;
+        let (found, answer) = service.grants(&session).await.read();
         assert_eq!((found, answer["code"].as_str()), (status, Some(code)), "{case}: {answer}");
     }
-    assert_eq!(service.grants(&of(json!({"login": "alice"}), 3_600, "customer")).await.0, 200);
+    assert_eq!(service.grants(&of(json!({"login": "alice"}), 3_600, "customer")).await.status, 200);
     assert_eq!(
-        service.grants(&of(json!({"login": "a", "ps": (1..=500).collect::<Vec<_>>()}), 3_600, "many")).await.0,
+        service.grants(&of(json!({"login": "a", "ps": (1..=500).collect::<Vec<_>>()}), 3_600, "many")).await.status,
         200
     );
 }
@@ -118,6 +119,6 @@ async fn a_body_or_a_query_makes_no_difference() {
     let service = Service::start().await;
     let request =
         service.request(Method::GET, "/chat-token/grants?channels=all").bearer_auth(session("a", &["customer"]));
-    let (status, answer) = read(request.body("not JSON").send().await.unwrap()).await;
+    let (status, answer) = send(request.body("not JSON")).await.read();
     assert_eq!((status, &answer["member_id"]), (200, &json!("a")));
 }

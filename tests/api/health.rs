@@ -8,12 +8,13 @@ use sha2::{Digest as _, Sha256};
 use usher::api::Code;
 use usher::session::{IssuerSettings, KeySettings};
 
-use super::seen::Seen;
 use crate::support::ISSUER;
+use crate::support::Response;
+use crate::support::send;
 use crate::support::service::{Service, Setup, issuer};
 
-async fn asked(service: &Service, method: Method, path: &str) -> Seen {
-    Seen::of(service.request(method, path).send().await.unwrap()).await
+async fn asked(service: &Service, method: Method, path: &str) -> Response {
+    send(service.request(method, path)).await
 }
 
 /// An issuer whose keys nobody can have.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::keys::session;
 use crate::support::service::Service;
+use crate::support::session;
 
 /// `status` nested so deep, within the two levels of the body and the state.
 fn nested(levels: usize) -> String {
@@ -68,7 +68,7 @@ async fn what_is_not_one_utf8_json_document_is_malformed() {
         ("a name twice deep in the state", br#"{"state": {"status": [[{"b": {"a": 1, "a": 1}}]]}}"#),
     ];
     for (case, body) in bad {
-        is_malformed(case, &service.ask_text(&alice, body.to_vec()).await);
+        is_malformed(case, &service.post_text(&alice, body.to_vec()).await.read());
     }
 }
 
@@ -77,16 +77,16 @@ async fn a_body_is_nested_less_than_128_deep() {
     let service = Service::start().await;
     let alice = session("alice", &["customer"]);
     service.taken("127", &alice, nested(127)).await;
-    is_malformed("128", &service.ask_text(&alice, nested(128)).await);
+    is_malformed("128", &service.post_text(&alice, nested(128)).await.read());
     let list = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     service.one_fault("a list of 127", &alice, list(127), "", "wrong_type").await;
-    is_malformed("a list of 128", &service.ask_text(&alice, list(128)).await);
-    is_malformed("a list of 100000", &service.ask_text(&alice, list(100_000)).await);
+    is_malformed("a list of 128", &service.post_text(&alice, list(128)).await.read());
+    is_malformed("a list of 100000", &service.post_text(&alice, list(100_000)).await.read());
 }
 
 #[tokio::test]
 async fn what_is_wrong_with_a_document_is_said_without_its_text() {
     let service = Service::start().await;
-    let (_, answer) = service.ask_text(&session("alice", &["customer"]), "{\"ttl\": \"PRIVATE\" \"x\"}").await;
+    let (_, answer) = service.post_text(&session("alice", &["customer"]), "{\"ttl\": \"PRIVATE\" \"x\"}").await.read();
     assert!(!answer.to_string().contains("PRIVATE"), "{answer}");
 }

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use usher::sandbox::{Fault, Times};
 
-use super::served::Served;
-use super::session_of;
-use crate::support::keys::{Signer, claims, session};
+use super::{served, session_of};
+use crate::support::keys::{Signer, claims};
 use crate::support::service::POLICY;
 use crate::support::{API_TOKEN, PROJECT, SECRET};
+use crate::support::{Server, send, session};
 
 /// What must not be seen: whole, and for tokens each part that is long enough to be one's own.
 struct Secrets(Vec<String>);
@@ -35,7 +35,7 @@ impl Secrets {
 async fn nothing_that_is_answered_or_logged_holds_a_secret() {
     let more =
         [("USHER__LOG__LEVEL", "trace"), ("USHER__SIGNALWIRE__TIMEOUT", "1s"), ("USHER__LIMITS__PER_MEMBER", "off")];
-    let served = Served::start(POLICY, &more).await;
+    let served = served(POLICY, &more).await;
     let basic = STANDARD.encode(format!("{PROJECT}:{API_TOKEN}"));
     let mut secrets = Secrets(vec![API_TOKEN.to_owned(), SECRET.to_owned(), basic]);
     let good = session("alice", &["customer"]);
@@ -65,17 +65,15 @@ async fn nothing_that_is_answered_or_logged_holds_a_secret() {
         for body in &bodies {
             minted += one(&served, &mut secrets, session, body).await;
         }
-        let grants = served.request(Method::GET, "/chat-token/grants").bearer_auth(session).send().await.unwrap();
-        secrets.check(&grants.text().await.unwrap(), "an answer");
+        secrets.check(&served.grants(session).await.body, "an answer");
     }
     for odd in ["Basic YWxpY2U6c2VjcmV0LXNlY3JldA==", "Bearer", "Token abcdefghijklmnopqrstuvwxyz"] {
         secrets.0.extend(odd.split(' ').nth(1).map(str::to_owned));
-        let answer = served.request(Method::POST, "/chat-token").header("authorization", odd).send().await.unwrap();
-        secrets.check(&answer.text().await.unwrap(), "an answer");
+        let answer = send(served.request(Method::POST, "/chat-token").header("authorization", odd)).await;
+        secrets.check(&answer.body, "an answer");
     }
     for path in [format!("/chat-token/{good}"), format!("/chat-token?session={good}")] {
-        let answer = served.request(Method::POST, &path).send().await.unwrap();
-        secrets.check(&answer.text().await.unwrap(), "an answer");
+        secrets.check(&send(served.request(Method::POST, &path)).await.body, "an answer");
     }
 
     secrets.0.push("upstream-text-that-nobody-sees".to_owned());
@@ -103,7 +101,7 @@ async fn nothing_that_is_answered_or_logged_holds_a_secret() {
     }
     assert!(minted > 3, "tokens were minted");
 
-    let (stdout, stderr) = served.end();
+    let (stdout, stderr) = served.stop();
     assert!(stderr.contains("\"level\":\"TRACE\""), "the log is at trace");
     assert!(stderr.contains("\"event\":\"audit\"") && stderr.contains("no token"), "{stderr}");
     secrets.check(&stdout, "standard output");
@@ -113,13 +111,11 @@ async fn nothing_that_is_answered_or_logged_holds_a_secret() {
 }
 
 /// One request; whether it was given a token, which is a secret from then on, and stands in that answer alone.
-async fn one(served: &Served, secrets: &mut Secrets, session: &str, body: &Value) -> usize {
-    let answer = served.post("leak", session, body).await;
-    let headers = format!("{:?}", answer.headers());
-    let answer = answer.text().await.unwrap();
-    secrets.check(&answer, "an answer");
-    secrets.check(&headers, "an answer's headers");
-    let answer: Value = serde_json::from_str(&answer).unwrap();
+async fn one(served: &Server, secrets: &mut Secrets, session: &str, body: &Value) -> usize {
+    let answer = served.post_with_id("leak", session, body).await;
+    secrets.check(&answer.body, "an answer");
+    secrets.check(&format!("{:?}", answer.headers), "an answer's headers");
+    let answer = answer.json();
     let token = answer["token"].as_str();
     token.inspect(|token| secrets.add_token(token));
     usize::from(token.is_some())

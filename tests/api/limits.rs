@@ -4,15 +4,16 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use usher::limits::{LimitsSettings, RateSettings};
 use usher::sandbox::{Fault, Times};
 use usher::session::{IssuerSettings, KeySettings};
 
 use super::session_of;
 use crate::support::ISSUER;
-use crate::support::keys::session;
-use crate::support::service::{POLICY, Service, Setup, issuer, per_member, read};
+use crate::support::service::{POLICY, Service, Setup, issuer, per_member};
+use crate::support::session;
+use crate::support::{Response, send};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -23,15 +24,10 @@ async fn limited(burst: u32, period: Duration) -> Service {
 }
 
 /// That this is a 429; the seconds to wait.
-async fn refused(case: &str, response: reqwest::Response) -> u64 {
-    let wait = response.headers().get("retry-after").map(|wait| wait.to_str().unwrap().parse().unwrap());
-    let (status, answer) = read(response).await;
+fn refused(case: &str, response: &Response) -> u64 {
+    let (status, answer) = response.read();
     assert_eq!((status, &answer["code"]), (429, &json!("rate_limited")), "{case}: {answer}");
-    wait.unwrap()
-}
-
-async fn post(service: &Service, session: &str) -> reqwest::Response {
-    service.post(session, None).await
+    response.header("retry-after").unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -39,26 +35,26 @@ async fn a_member_may_ask_a_burst_and_then_waits_while_others_do_not() {
     let service = limited(3, HOUR).await;
     let (alice, bob) = (session("alice", &["customer"]), session("bob", &["customer"]));
     for _ in 0..3 {
-        assert_eq!(post(&service, &alice).await.status(), 200);
+        assert_eq!(service.post(&alice, None).await.status, 200);
     }
     for _ in 0..2 {
-        assert_eq!(refused("alice", post(&service, &alice).await).await, 300, "at most 300, whatever is left");
+        assert_eq!(refused("alice", &service.post(&alice, None).await), 300, "at most 300, whatever is left");
     }
     assert_eq!(service.sandbox.received().len(), 3, "nothing went upstream for the rest");
-    assert_eq!(post(&service, &bob).await.status(), 200);
+    assert_eq!(service.post(&bob, None).await.status, 200);
     let again = session_of("alice", &["agent", "customer"], 7_200, &json!({"name": "A"}));
-    refused("another session of the same member", post(&service, &again).await).await;
+    refused("another session of the same member", &service.post(&again, None).await);
 }
 
 #[tokio::test]
 async fn after_what_retry_after_says_the_member_may_ask_again() {
     let service = limited(1, Duration::from_secs(2)).await;
     let alice = session("alice", &["customer"]);
-    assert_eq!(post(&service, &alice).await.status(), 200);
+    assert_eq!(service.post(&alice, None).await.status, 200);
     let asked = Instant::now();
-    let wait = refused("at once", post(&service, &alice).await).await;
+    let wait = refused("at once", &service.post(&alice, None).await);
     assert!((1..=2).contains(&wait), "{wait}");
-    while post(&service, &alice).await.status() != 200 {
+    while service.post(&alice, None).await.status != 200 {
         assert!(asked.elapsed() < Duration::from_secs(10), "it never may");
     }
     assert!(asked.elapsed() > Duration::from_millis(1_500), "too soon: {:?}", asked.elapsed());
@@ -82,10 +78,10 @@ async fn every_request_with_a_good_session_counts_whatever_becomes_of_it() {
         if status == 502 {
             service.sandbox.fail(Fault::Status(401), Times::Always);
         }
-        let request = service.request(Method::POST, "/chat-token").bearer_auth(&alice).body(body);
+        let request = service.mint_request(&alice).body(body);
         let request = request.header("content-type", media_type.unwrap_or_default());
         assert_eq!(request.send().await.unwrap().status(), status, "{case}");
-        refused(case, post(&service, &alice).await).await;
+        refused(case, &service.post(&alice, None).await);
     }
 }
 
@@ -96,11 +92,11 @@ async fn grants_and_tokens_are_one_account() {
         let service = limited(1, HOUR).await;
         let get = async |method: Method| {
             let path = if method == Method::POST { "/chat-token" } else { "/chat-token/grants" };
-            service.request(method, path).bearer_auth(&alice).send().await.unwrap()
+            send(service.request(method, path).bearer_auth(&alice)).await
         };
-        assert_eq!(get(first.clone()).await.status(), 200, "{first}");
-        refused(first.as_str(), get(Method::POST).await).await;
-        refused(first.as_str(), get(Method::GET).await).await;
+        assert_eq!(get(first.clone()).await.status, 200, "{first}");
+        refused(first.as_str(), &get(Method::POST).await);
+        refused(first.as_str(), &get(Method::GET).await);
     }
 }
 
@@ -109,18 +105,18 @@ async fn what_has_no_good_session_or_is_no_such_path_does_not_count() {
     let service = limited(1, HOUR).await;
     let alice = session("alice", &["customer"]);
     for _ in 0..5 {
-        assert_eq!(post(&service, &session_of("alice", &["customer"], -1, &json!({}))).await.status(), 401);
+        assert_eq!(service.post(&session_of("alice", &["customer"], -1, &json!({})), None).await.status, 401);
         assert_eq!(service.request(Method::GET, "/chat-token").bearer_auth(&alice).send().await.unwrap().status(), 405);
-        assert_eq!(post(&service, &session("mallory", &["customer"])).await.status(), 403);
+        assert_eq!(service.post(&session("mallory", &["customer"]), None).await.status, 403);
     }
-    assert_eq!(post(&service, &alice).await.status(), 200);
+    assert_eq!(service.post(&alice, None).await.status, 200);
 }
 
 #[tokio::test]
 async fn guests_are_not_limited_as_members() {
     let service = limited(1, HOUR).await;
     for _ in 0..5 {
-        let answer: Value = service.request(Method::POST, "/chat-token").send().await.unwrap().json().await.unwrap();
+        let answer = send(service.request(Method::POST, "/chat-token")).await.json();
         assert!(answer["member_id"].as_str().unwrap().starts_with("guest-"), "{answer}");
     }
 }
@@ -129,7 +125,7 @@ async fn guests_are_not_limited_as_members() {
 async fn without_a_limit_nobody_waits() {
     let service = Service::with(Setup::default()).await;
     for _ in 0..60 {
-        assert_eq!(service.grants(&session("alice", &["customer"])).await.0, 200);
+        assert_eq!(service.grants(&session("alice", &["customer"])).await.status, 200);
     }
 }
 
@@ -145,7 +141,7 @@ const LOOPBACK: &[&str] = &["127.0.0.0/8"];
 
 /// A request with a session that is none, passed on for this address.
 async fn from(service: &Service, forwarded: &str) -> u16 {
-    let request = service.request(Method::POST, "/chat-token").bearer_auth("none");
+    let request = service.mint_request("none");
     request.header("x-forwarded-for", forwarded).send().await.unwrap().status().as_u16()
 }
 
@@ -161,9 +157,9 @@ async fn whatever_gets_a_401_counts_for_its_address_and_a_good_session_is_served
         ("session_expired", without().bearer_auth(&expired)),
     ] {
         // Neither a good session nor one that is refused later counts.
-        assert_eq!(post(&service, &good).await.status(), 200);
-        assert_eq!(post(&service, &session("mallory", &["customer"])).await.status(), 403);
-        let (status, answer) = read(request.send().await.unwrap()).await;
+        assert_eq!(service.post(&good, None).await.status, 200);
+        assert_eq!(service.post(&session("mallory", &["customer"]), None).await.status, 403);
+        let (status, answer) = send(request).await.read();
         assert_eq!((status, &answer["code"]), (401, &json!(code)));
     }
     for (case, request) in [
@@ -171,10 +167,10 @@ async fn whatever_gets_a_401_counts_for_its_address_and_a_good_session_is_served
         ("invalid", without().bearer_auth("none")),
         ("expired", without().bearer_auth(&expired)),
     ] {
-        assert_eq!(refused(case, request.send().await.unwrap()).await, 300);
+        assert_eq!(refused(case, &send(request).await), 300);
     }
     for _ in 0..5 {
-        assert_eq!(post(&service, &good).await.status(), 200);
+        assert_eq!(service.post(&good, None).await.status, 200);
     }
 }
 
@@ -183,15 +179,15 @@ async fn guests_and_broken_sessions_of_one_address_are_one_account() {
     let policy = format!("{POLICY}\n[guest]\nrole = \"customer\"\n");
     let service = Service::with(Setup { policy, ..by_address(3, LOOPBACK) }).await;
     let guest = async |address: &str| {
-        service.request(Method::POST, "/chat-token").header("x-forwarded-for", address).send().await.unwrap()
+        send(service.request(Method::POST, "/chat-token").header("x-forwarded-for", address)).await
     };
-    assert_eq!(guest("192.0.2.1").await.status(), 200);
+    assert_eq!(guest("192.0.2.1").await.status, 200);
     assert_eq!(from(&service, "192.0.2.1").await, 401);
-    assert_eq!(guest("192.0.2.1").await.status(), 200);
-    refused("a guest", guest("192.0.2.1").await).await;
+    assert_eq!(guest("192.0.2.1").await.status, 200);
+    refused("a guest", &guest("192.0.2.1").await);
     assert_eq!(from(&service, "192.0.2.1").await, 429);
     assert_eq!(service.sandbox.received().len(), 2, "nothing went upstream for the rest");
-    assert_eq!(guest("192.0.2.2").await.status(), 200, "another address");
+    assert_eq!(guest("192.0.2.2").await.status, 200, "another address");
 }
 
 #[tokio::test]
@@ -201,12 +197,12 @@ async fn an_issuer_without_keys_uses_up_nobodys_address() {
     let service = Service::with(Setup { issuers: vec![away], ..by_address(1, &[]) }).await;
     let alice = session("alice", &["customer"]);
     for _ in 0..3 {
-        let (status, answer) = service.grants(&alice).await;
+        let (status, answer) = service.grants(&alice).await.read();
         assert_eq!((status, &answer["code"]), (503, &json!("session_keys_unavailable")));
     }
     assert_eq!(from(&service, "").await, 401, "the first that counts");
     assert_eq!(from(&service, "").await, 429);
-    assert_eq!(service.grants(&alice).await.0, 503, "nor does it become a 429");
+    assert_eq!(service.grants(&alice).await.status, 503, "nor does it become a 429");
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::seen::Seen;
-use crate::support::keys::session;
+use crate::support::Response;
 use crate::support::service::Service;
+use crate::support::session;
 
 /// A connection that is used for one request after the other.
 struct Kept {
@@ -25,7 +25,7 @@ impl Kept {
     }
 
     /// Sends this body and reads one whole answer, leaving the connection as it is.
-    async fn ask(&mut self, body: &[u8]) -> Seen {
+    async fn ask(&mut self, body: &[u8]) -> Response {
         let mut request = format!("{}Content-Length: {}\r\n\r\n", self.head, body.len()).into_bytes();
         request.extend_from_slice(body);
         self.stream.write_all(&request).await.unwrap();
@@ -38,7 +38,7 @@ impl Kept {
         }
     }
 
-    fn answer(&mut self) -> Option<Seen> {
+    fn answer(&mut self) -> Option<Response> {
         let end = self.read.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
         let head = String::from_utf8(self.read[..end].to_vec()).unwrap();
         let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")).unwrap();
@@ -47,7 +47,7 @@ impl Kept {
             return None;
         }
         let answer: Vec<u8> = self.read.drain(..whole).collect();
-        Some(super::seen::parse(&String::from_utf8(answer).unwrap()))
+        Some(Response::parse(&String::from_utf8(answer).unwrap()))
     }
 }
 

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::session_of;
-use crate::support::keys::session;
+use crate::support::send;
 use crate::support::service::{POLICY, Service, Setup};
+use crate::support::session;
 
 const DAY: i64 = 24 * 3_600;
 
@@ -111,7 +112,7 @@ async fn a_member_id_is_the_sessions_own_or_none() {
         service.one_fault(&body, &alice, body.clone(), "/member_id", "wrong_type").await;
     }
     let request = service.request(reqwest::Method::POST, "/chat-token").json(&json!({"member_id": "guest-1"}));
-    let (status, answer) = crate::support::service::read(request.send().await.unwrap()).await;
+    let (status, answer) = send(request).await.read();
     assert_eq!((status, &answer["errors"][0]["code"]), (422, &json!("member_id_mismatch")), "a guest: {answer}");
 }
 

@@ -28,8 +28,6 @@ mod paths;
 mod problems;
 mod queue;
 mod request_ids;
-mod seen;
-mod served;
 mod tls;
 mod upstream;
 mod upstream_connections;
@@ -37,22 +35,15 @@ mod upstream_connections;
 use serde_json::{Value, json};
 
 use crate::support::keys::{Signer, claims};
-use crate::support::service::Service;
+use crate::support::{CommandLine, Server, Service, free_address};
 
 /// Pointer and code of each fault in a 422.
 pub(crate) type Faults = Vec<(String, String)>;
 
 impl Service {
-    /// The body as it is, as `application/json`.
-    async fn ask_text(&self, session: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
-        let request = self.request(reqwest::Method::POST, "/chat-token").bearer_auth(session);
-        let answer = request.header("content-type", "application/json").body(body).send().await.unwrap();
-        crate::support::service::read(answer).await
-    }
-
     /// That this body is taken; the token's payload.
     async fn taken(&self, case: &str, session: &str, body: impl Into<reqwest::Body>) -> Value {
-        let (status, answer) = self.ask_text(session, body).await;
+        let (status, answer) = self.post_text(session, body).await.read();
         assert_eq!(status, 200, "{case}: {answer}");
         self.payload(&answer)
     }
@@ -60,7 +51,7 @@ impl Service {
     /// That this body is JSON and no request; its faults, sorted.
     async fn faults(&self, case: &str, session: &str, body: impl Into<reqwest::Body>) -> Faults {
         let minted = self.sandbox.received().len();
-        let (status, answer) = self.ask_text(session, body).await;
+        let (status, answer) = self.post_text(session, body).await.read();
         assert_eq!((status, answer["code"].as_str()), (422, Some("invalid_request")), "{case}: {answer}");
         assert_eq!(self.sandbox.received().len(), minted, "{case}: something was sent upstream");
         let rows = answer["errors"].as_array().unwrap();
@@ -78,6 +69,13 @@ impl Service {
         let faults = self.faults(case, session, body).await;
         assert_eq!(faults, [(pointer.to_owned(), code.to_owned())], "{case}");
     }
+}
+
+/// `usher serve` with this policy and these variables, at a known port, as its log may say nothing.
+async fn served(policy: &str, more: &[(&str, &str)]) -> Server {
+    let address = free_address();
+    let listen = [("USHER__SERVER__LISTEN", &*address)];
+    Server::with(&CommandLine::with_files([("config/policy.toml", policy)]), &[&listen, more].concat()).await
 }
 
 fn text(value: &Value) -> String {

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use usher::api::{Code, CookieSettings, metric_series};
 use usher::chat::FaultCode;
 
-use super::seen::Seen;
 use super::session_of;
-use crate::support::keys::session;
+use crate::support::Response;
+use crate::support::send;
 use crate::support::service::{ORIGIN, POLICY, Service, Setup};
+use crate::support::session;
 
 const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "options", "trace"];
 
@@ -19,7 +20,7 @@ pub(super) struct Document(Value);
 
 impl Document {
     pub(super) async fn of(service: &Service) -> Self {
-        Self(Seen::of(service.request(Method::GET, "/openapi.json").send().await.unwrap()).await.json())
+        Self(send(service.request(Method::GET, "/openapi.json")).await.json())
     }
 
     fn paths(&self) -> impl Iterator<Item = (&String, &Value)> {
@@ -55,7 +56,7 @@ impl Document {
     }
 
     /// That an answer is one of those that the document has for this request.
-    pub(super) fn assert_tells_of(&self, case: &str, method: &str, path: &str, seen: &Seen) {
+    pub(super) fn assert_tells_of(&self, case: &str, method: &str, path: &str, seen: &Response) {
         let at = format!("/paths/{}/{method}/responses/{}", path.replace('/', "~1"), seen.status);
         let answer = self.0.pointer(&at).unwrap_or_else(|| panic!("{case}: {at} is not there: {seen:?}"));
         for (name, header) in answer["headers"].as_object().unwrap() {
@@ -110,12 +111,12 @@ fn closed_unless_data(name: &str, value: &Value) -> Value {
     if ["examples", "example"].contains(&name) { value.clone() } else { closed(value) }
 }
 
-async fn asked(service: &Service, method: Method, path: &str) -> Seen {
-    Seen::of(service.request(method, path).send().await.unwrap()).await
+async fn asked(service: &Service, method: Method, path: &str) -> Response {
+    send(service.request(method, path)).await
 }
 
-async fn posted(service: &Service, session: &str, body: &Value) -> Seen {
-    Seen::of(service.post(session, Some(body)).await).await
+async fn posted(service: &Service, session: &str, body: &Value) -> Response {
+    service.post(session, Some(body)).await
 }
 
 #[tokio::test]
@@ -240,7 +241,8 @@ async fn real_answers_are_as_it_says() {
         format!("{POLICY}[roles.visitor.channels]\n\"announcements\" = [\"read\"]\n[guest]\nrole = \"visitor\"\n");
     let service = Service::with_policy(&policy).await;
     let document = Document::of(&service).await;
-    let tells = |case: &str, method: &str, path: &str, seen: &Seen| document.assert_tells_of(case, method, path, seen);
+    let tells =
+        |case: &str, method: &str, path: &str, seen: &Response| document.assert_tells_of(case, method, path, seen);
     let alice = session("alice", &["customer", "agent"]);
 
     let narrow =
@@ -270,7 +272,7 @@ async fn real_answers_are_as_it_says() {
     for (case, session) in [("a customer", alice.as_str()), ("nobody", &session("x", &[])), ("none", "nonsense")] {
         for method in [Method::GET, Method::HEAD] {
             let request = service.request(method.clone(), "/chat-token/grants").bearer_auth(session);
-            let seen = Seen::of(request.send().await.unwrap()).await;
+            let seen = send(request).await;
             tells(case, &method.as_str().to_lowercase(), "/chat-token/grants", &seen);
         }
     }
@@ -285,8 +287,7 @@ async fn real_answers_are_as_it_says() {
     for (path, _) in document.paths() {
         tells("no preflight", "options", path, &asked(&service, Method::OPTIONS, path).await);
         let preflight = service.request(Method::OPTIONS, path).header("origin", ORIGIN);
-        let seen = preflight.header("access-control-request-method", "POST").send().await.unwrap();
-        let seen = Seen::of(seen).await;
+        let seen = send(preflight.header("access-control-request-method", "POST")).await;
         assert_eq!(seen.status, 204, "{path}");
         tells("a preflight", "options", path, &seen);
         let words = &document.0["paths"][path]["options"]["responses"]["204"]["description"];
@@ -390,7 +391,7 @@ async fn its_examples_are_real_answers() {
         assert!((left * 8 - 10..=left * 10).contains(&refresh), "{name}");
     }
     let grants = &document.0["paths"]["/chat-token/grants"]["get"]["responses"]["200"]["content"]["application/json"];
-    let (_, real) = service.grants(&session("alice", &["customer", "agent"])).await;
+    let (_, real) = service.grants(&session("alice", &["customer", "agent"])).await.read();
     assert_eq!(real, grants["examples"]["customer"]["value"]);
 
     // What the service says of itself, word by word.

@@ -4,15 +4,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use usher::sandbox::{Fault, Times};
 
-use super::seen::{Seen, raw};
 use super::{channels, session_of};
-use crate::support::keys::session;
-use crate::support::service::{Service, Setup, per_member, read};
+use crate::support::send;
+use crate::support::service::{Service, Setup, per_member};
+use crate::support::session;
+use crate::support::{Response, raw};
 
 /// What a `POST /chat-token` with this type and body gets.
 async fn post(service: &Service, session: &str, media_type: &str, body: String) -> (u16, Value) {
-    let request = service.request(Method::POST, "/chat-token").bearer_auth(session);
-    read(request.header("content-type", media_type).body(body).send().await.unwrap()).await
+    let request = service.mint_request(session);
+    send(request.header("content-type", media_type).body(body)).await.read()
 }
 
 fn assert_code(case: &str, (status, answer): &(u16, Value), expected: (u16, &str)) {
@@ -28,7 +29,7 @@ async fn path_then_method_then_session() {
         ("a method before the session", Method::PUT, "/chat-token", (405, "method_not_allowed")),
         ("the session at last", Method::POST, "/chat-token", (401, "session_missing")),
     ] {
-        assert_code(case, &read(service.request(method, path).send().await.unwrap()).await, expected);
+        assert_code(case, &send(service.request(method, path)).await.read(), expected);
     }
 }
 
@@ -88,9 +89,9 @@ async fn session_member_limit_body_policy_signalwire() {
 async fn nothing_granted_comes_before_session_expiring_too() {
     let service = Service::start().await;
     let poor = session_of("alice", &["stranger"], 100, &json!({}));
-    assert_code("both", &service.ask(&poor, None).await, (403, "nothing_granted"));
+    assert_code("both", &service.post(&poor, None).await.read(), (403, "nothing_granted"));
     let rich = session_of("alice", &["customer"], 100, &json!({}));
-    assert_code("the later alone", &service.ask(&rich, None).await, (401, "session_expiring"));
+    assert_code("the later alone", &service.post(&rich, None).await.read(), (401, "session_expiring"));
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn a_member_id_that_cannot_be_filled_comes_before_the_limit_and_the_body()
         assert_code("no login", &answer, (403, "nothing_granted"));
     }
     let named = session_of("alice", &["customer"], 3_600, &json!({"login": "alice"}));
-    assert_eq!(service.ask(&named, None).await.0, 200);
+    assert_eq!(service.post(&named, None).await.status, 200);
 }
 
 #[tokio::test]
@@ -113,6 +114,6 @@ async fn a_session_is_refused_before_a_byte_of_the_body_is_waited_for() {
     let service = Service::start().await;
     let head = "POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n";
     let seen = raw(&service.url, format!("{head}Content-Length: 100\r\nAuthorization: Bearer x\r\n\r\n"));
-    let seen: Seen = tokio::time::timeout(std::time::Duration::from_secs(5), seen).await.expect("it waits");
+    let seen: Response = tokio::time::timeout(std::time::Duration::from_secs(5), seen).await.expect("it waits");
     assert_eq!((seen.status, &seen.json()["code"]), (401, &json!("session_invalid")));
 }

@@ -4,16 +4,16 @@ use axum_test::TestServer;
 use http::Method;
 use usher::api::Code;
 
-use super::seen::{Seen, raw};
-use crate::support::keys::session;
 use crate::support::service::{Service, Setup, router};
+use crate::support::session;
+use crate::support::{Response, raw};
 
 fn server() -> TestServer {
     TestServer::builder().http_transport().build(router(Setup::default(), "http://127.0.0.1:9"))
 }
 
-fn seen(response: &axum_test::TestResponse) -> Seen {
-    Seen { status: response.status_code().as_u16(), headers: response.headers().clone(), body: response.text() }
+fn seen(response: &axum_test::TestResponse) -> Response {
+    Response { status: response.status_code().as_u16(), headers: response.headers().clone(), body: response.text() }
 }
 
 #[tokio::test]

@@ -15,39 +15,40 @@ use usher::sandbox::{Fault, Times};
 use usher::session::{IssuerSettings, KeySettings};
 
 use super::openapi::Document;
-use super::seen::{Seen, raw};
 use super::session_of;
-use crate::support::keys::session;
+use crate::support::send;
 use crate::support::service::{ORIGIN, Service, Setup, issuer, per_member, serve};
+use crate::support::session;
 use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
+use crate::support::{Response, raw};
 
 const MILLIS_300: Duration = Duration::from_millis(300);
 
 /// `POST /chat-token` with this session and, where there is one, this body.
-async fn posted(service: &Service, session: &str, body: Option<&str>) -> Seen {
-    let request = service.request(Method::POST, "/chat-token").bearer_auth(session).header("origin", ORIGIN);
+async fn posted(service: &Service, session: &str, body: Option<&str>) -> Response {
+    let request = service.mint_request(session).header("origin", ORIGIN);
     let request = match body {
         Some(body) => request.header("content-type", "application/json").body(body.to_owned()),
         None => request,
     };
-    Seen::of(request.send().await.unwrap()).await
+    send(request).await
 }
 
-async fn sent(service: &Service, method: Method, path: &str) -> Seen {
-    Seen::of(service.request(method, path).header("origin", ORIGIN).send().await.unwrap()).await
+async fn sent(service: &Service, method: Method, path: &str) -> Response {
+    send(service.request(method, path).header("origin", ORIGIN)).await
 }
 
 /// What a good request gets where SignalWire does this.
-async fn with_upstream(fault: Fault) -> Seen {
+async fn with_upstream(fault: Fault) -> Response {
     let service = Service::with(Setup { upstream_timeout: MILLIS_300, ..Setup::default() }).await;
     service.sandbox.fail(fault, Times::Always);
     posted(&service, &session("alice", &["customer"]), None).await
 }
 
 /// What a good request gets where this looks at it first, as in `usher dev`.
-async fn with_guard(guard: Guard) -> Seen {
-    let router =
-        crate::support::service::router(Setup { guard: Some(guard), ..Setup::default() }, "http://127.0.0.1:9");
+async fn with_guard(guard: Guard) -> Response {
+    let setup = Setup { guard: Some(guard), ..Setup::default() };
+    let router = crate::support::service::router(setup, "http://127.0.0.1:9");
     let (url, serving) = serve(None, router, ConnectionSettings::default()).await;
     let head = format!("GET /chat-token/grants HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\nConnection: close\r\n\r\n");
     let seen = raw(&url, head).await;
@@ -56,7 +57,7 @@ async fn with_guard(guard: Guard) -> Seen {
 }
 
 /// How each code is provoked. Another code does not compile without a case.
-async fn provoke(code: Code) -> Seen {
+async fn provoke(code: Code) -> Response {
     let service = Service::with(Setup { max_body: 1_000, ..Setup::default() }).await;
     let alice = session("alice", &["customer"]);
     match code {
@@ -81,9 +82,9 @@ async fn provoke(code: Code) -> Seen {
         }
         Code::BodyTooLarge => posted(&service, &alice, Some(&"x".repeat(1_001))).await,
         Code::UnsupportedMediaType => {
-            let request = service.request(Method::POST, "/chat-token").bearer_auth(alice).body("{}");
+            let request = service.mint_request(alice).body("{}");
             let request = request.header("origin", ORIGIN);
-            Seen::of(request.send().await.unwrap()).await
+            send(request).await
         }
         Code::InvalidRequest => posted(&service, &alice, Some("{\"x\": 1}")).await,
         Code::RateLimited => {
@@ -107,7 +108,7 @@ async fn provoke(code: Code) -> Seen {
                 Service::with(Setup { max_in_flight: 1, max_wait: std::time::Duration::ZERO, ..Setup::default() })
                     .await;
             service.sandbox.fail(Fault::Hang, Times::Always);
-            let first = tokio::spawn(service.request(Method::POST, "/chat-token").bearer_auth(&alice).send());
+            let first = tokio::spawn(service.mint_request(&alice).send());
             while service.sandbox.received().is_empty() {
                 tokio::task::yield_now().await;
             }
@@ -203,8 +204,8 @@ async fn an_answer_that_is_no_problem_is_guarded_too() {
     let service = Service::start().await;
     let alice = session("alice", &["customer"]);
     let token = posted(&service, &alice, None).await;
-    let grants = service.request(Method::GET, "/chat-token/grants").bearer_auth(&alice).send().await.unwrap();
-    for (case, seen) in [("a token", token), ("grants", Seen::of(grants).await)] {
+    let grants = service.grants(&alice).await;
+    for (case, seen) in [("a token", token), ("grants", grants)] {
         assert_eq!((seen.status, seen.header("content-type")), (200, Some("application/json")), "{case}");
         seen.assert_guarded(case);
         for header in ["www-authenticate", "retry-after", "allow", "set-cookie", "server"] {

@@ -9,9 +9,7 @@ use tokio::task::JoinHandle;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::{Seen, parse};
-use crate::support::keys::session;
-use crate::support::service::{Service, Setup};
+use crate::support::{Response, Service, Setup, session};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,12 +18,12 @@ async fn service(max_in_flight: usize, max_wait: Duration) -> Arc<Service> {
 }
 
 /// A request, and how long its response took.
-fn request(service: &Arc<Service>) -> JoinHandle<(Seen, Duration)> {
+fn request(service: &Arc<Service>) -> JoinHandle<(Response, Duration)> {
     let service = Arc::clone(service);
     tokio::spawn(async move {
         let begun = Instant::now();
-        let seen = Seen::of(service.post(&session("alice", &["customer"]), None).await).await;
-        (seen, begun.elapsed())
+        let response = service.post(&session("alice", &["customer"]), None).await;
+        (response, begun.elapsed())
     })
 }
 
@@ -38,9 +36,9 @@ async fn calls(service: &Service, count: usize) {
     }
 }
 
-fn assert_overloaded(seen: &Seen) {
-    seen.assert_problem("overloaded", Code::Overloaded);
-    let wait: u64 = seen.header("retry-after").unwrap().parse().unwrap();
+fn assert_overloaded(response: &Response) {
+    response.assert_problem("overloaded", Code::Overloaded);
+    let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=5).contains(&wait), "{wait}");
 }
 
@@ -60,8 +58,8 @@ async fn a_request_waits_for_max_wait_and_is_never_sent() {
     service.sandbox.fail(Fault::Delay(3 * SECOND), Times::Exactly(1));
     let first = request(&service);
     calls(&service, 1).await;
-    let (seen, took) = request(&service).await.unwrap();
-    assert_overloaded(&seen);
+    let (response, took) = request(&service).await.unwrap();
+    assert_overloaded(&response);
     assert!((SECOND..2 * SECOND).contains(&took), "{took:?}");
     assert_eq!(first.await.unwrap().0.status, 200);
     assert_eq!(service.sandbox.received().len(), 1, "the rejected request was sent after all");
@@ -75,7 +73,7 @@ async fn a_request_waits_no_longer_than_its_deadline() {
     service.sandbox.fail(Fault::Hang, Times::Always);
     // Its head arrives before the other request and its body after it, so its deadline is the earlier one.
     let begun = Instant::now();
-    let mut late = TcpStream::connect(service.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut late = TcpStream::connect(service.address()).await.unwrap();
     let session = session("alice", &["customer"]);
     let head = format!(
         "POST /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {session}\r\n\
@@ -90,7 +88,7 @@ async fn a_request_waits_no_longer_than_its_deadline() {
     late.read_to_string(&mut response).await.unwrap();
     let took = begun.elapsed();
     assert!((Duration::from_millis(1_900)..Duration::from_millis(2_500)).contains(&took), "{took:?}");
-    assert_overloaded(&parse(&response));
+    assert_overloaded(&Response::parse(&response));
     first.await.unwrap().0.assert_problem("hang", Code::UpstreamTimeout);
     assert_eq!(service.sandbox.received().len(), 1, "the rejected request was sent after all");
 }
@@ -101,8 +99,8 @@ async fn with_no_time_to_wait_a_request_is_rejected_at_once() {
     service.sandbox.fail(Fault::Delay(2 * SECOND), Times::Exactly(1));
     let first = request(&service);
     calls(&service, 1).await;
-    let (seen, took) = request(&service).await.unwrap();
-    assert_overloaded(&seen);
+    let (response, took) = request(&service).await.unwrap();
+    assert_overloaded(&response);
     assert!(took < SECOND, "{took:?}");
     assert_eq!(first.await.unwrap().0.status, 200);
 }
@@ -115,13 +113,12 @@ async fn once_the_rate_is_known_a_request_without_a_chance_is_rejected_at_once()
     service.sandbox.fail(Fault::Delay(Duration::from_millis(200)), Times::Always);
     let first: Vec<_> = (0..40).map(|_| request(&service)).collect();
     tokio::time::sleep(Duration::from_millis(800)).await;
-    let (seen, took) = request(&service).await.unwrap();
-    assert_overloaded(&seen);
+    let (response, took) = request(&service).await.unwrap();
+    assert_overloaded(&response);
     assert!(took < Duration::from_millis(300), "{took:?}");
     let mut served = 0;
     for response in first {
-        let (seen, _) = response.await.unwrap();
-        served += usize::from(seen.status == 200);
+        served += usize::from(response.await.unwrap().0.status == 200);
     }
     assert!((20..=28).contains(&served), "{served} of 40 were served, where about 24 can be");
     assert_eq!(request(&service).await.unwrap().0.status, 200, "an empty queue is a quiet service");

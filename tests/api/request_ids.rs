@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use axum_test::TestServer;
 
-use super::seen::raw;
-use crate::support::keys::session;
+use crate::support::raw;
 use crate::support::service::{Service, Setup, router};
+use crate::support::session;
 
 fn is_made(id: &str) -> bool {
     uuid::Uuid::parse_str(id).is_ok()
@@ -52,11 +52,10 @@ async fn every_answer_has_an_id_and_each_its_own() {
     let mut ids = HashSet::new();
     for _ in 0..3 {
         let answer = service.post(&alice, None).await;
-        assert_eq!(answer.status(), 200);
-        ids.insert(answer.headers()["x-request-id"].to_str().unwrap().to_owned());
+        assert_eq!(answer.status, 200);
+        ids.insert(answer.headers["x-request-id"].to_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), 3);
-    let request =
-        service.request(reqwest::Method::POST, "/chat-token").bearer_auth(&alice).header("x-request-id", "mine");
+    let request = service.mint_request(&alice).header("x-request-id", "mine");
     assert_eq!(request.send().await.unwrap().headers()["x-request-id"], "mine");
 }

@@ -11,10 +11,10 @@ use usher::api::Code;
 use usher::listener::ConnectionSettings;
 
 use super::connections::asks_and_never_reads;
-use super::seen::parse;
-use crate::support::keys::session;
+use crate::support::Response;
 use crate::support::service::{Service, Setup};
-use crate::support::tls::{Certificate, address, client, client_hello, config, connect, connect_with};
+use crate::support::session;
+use crate::support::tls::{Certificate, address, builder, client_hello, config, connect, connect_with};
 
 const HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
@@ -202,7 +202,7 @@ async fn a_handshake_that_is_not_ended_keeps_its_own_place_alone() {
 #[tokio::test]
 async fn bodies_that_nobody_wants_and_bodies_that_stop() {
     let (service, certificate) = service(100).await;
-    let http = client(&[&certificate]).build().unwrap();
+    let http = builder(&[&certificate]).build().unwrap();
     let good = session("alice", &["customer"]);
     for _ in 0..10 {
         let request = http.post(format!("{}/chat-token", service.url)).bearer_auth(&good);
@@ -238,5 +238,5 @@ async fn bodies_that_nobody_wants_and_bodies_that_stop() {
     let head = format!("{head}Content-Type: application/json\r\nContent-Length: 10\r\n\r\n{{\"ttl\"");
     stream.write_all(head.as_bytes()).await.unwrap();
     let (answer, _) = until_closed(&mut stream).await;
-    parse(&String::from_utf8(answer).unwrap()).assert_problem("half a body", Code::RequestTimeout);
+    Response::parse(&String::from_utf8(answer).unwrap()).assert_problem("half a body", Code::RequestTimeout);
 }

@@ -7,15 +7,15 @@ use tokio::net::TcpListener;
 use usher::api::Code;
 use usher::sandbox::{Fault, Times};
 
-use super::seen::Seen;
-use crate::support::keys::session;
+use crate::support::Response;
 use crate::support::service::{Service, Setup};
+use crate::support::session;
 
 /// What SignalWire's answers hold and ours must not.
 const MARK: &str = "UPSTREAMS-OWN-WORDS";
 
-async fn asked(service: &Service) -> Seen {
-    Seen::of(service.post(&session("alice", &["customer"]), None).await).await
+async fn asked(service: &Service) -> Response {
+    service.post(&session("alice", &["customer"]), None).await
 }
 
 fn body(status: u16, body: impl Into<String>) -> Fault {
@@ -28,7 +28,7 @@ fn with_header(status: u16, name: &str, value: &str) -> Fault {
 }
 
 /// That a request meets this problem where SignalWire does this, and that the next one is served.
-async fn meets(service: &Service, case: &str, fault: Fault, code: Code) -> Seen {
+async fn meets(service: &Service, case: &str, fault: Fault, code: Code) -> Response {
     service.sandbox.fail(fault, Times::Always);
     let seen = asked(service).await;
     service.sandbox.heal();
@@ -130,7 +130,7 @@ async fn nobody_listening_is_a_503() {
 }
 
 /// A SignalWire that answers whatever it is asked with these bytes and hangs up.
-async fn answering(bytes: &'static [u8]) -> Seen {
+async fn answering(bytes: &'static [u8]) -> Response {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("http://{}", listener.local_addr().unwrap());
     let there = tokio::spawn(async move {

@@ -5,24 +5,22 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Place, Serving, issuer_of};
-use crate::support::keys;
 use crate::support::service::POLICY;
-use crate::support::{API_TOKEN, ISSUER, PROJECT, SECRET};
+use crate::support::{API_TOKEN, CommandLine, ISSUER, PROJECT, SECRET, Server, complete, issuer_of, keys, send, with};
 
-async fn serving(more: &[(&str, &str)]) -> (Place, Serving) {
-    let place = Place::with_policy();
-    let serving = Serving::with(&place, &[&[("USHER__OPS__LISTEN", "127.0.0.1:0")], more].concat()).await;
+async fn serving(more: &[(&str, &str)]) -> (CommandLine, Server) {
+    let place = CommandLine::with_policy();
+    let serving = Server::with(&place, &[&[("USHER__OPS__LISTEN", "127.0.0.1:0")], more].concat()).await;
     (place, serving)
 }
 
-async fn text(serving: &Serving, path: &str) -> (u16, String) {
-    let answer = serving.client.get(format!("{}{path}", serving.ops())).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+async fn text(serving: &Server, path: &str) -> (u16, String) {
+    let response = serving.ops().get(path).await;
+    (response.status, response.body)
 }
 
 /// Every series and its value, of which whole numbers are enough.
-async fn metrics(serving: &Serving) -> BTreeMap<String, i64> {
+async fn metrics(serving: &Server) -> BTreeMap<String, i64> {
     let (status, text) = text(serving, "/metrics").await;
     assert_eq!(status, 200);
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
@@ -86,16 +84,15 @@ async fn every_series_is_there_from_the_start_at_0() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_counted_and_names_nobody() {
     let (_place, serving) = serving(&[]).await;
-    assert_eq!(serving.ask(&json!({})).await.0, 200);
-    assert_eq!(serving.ask(&json!({"channels": {"secretchannel": {"read": true}}})).await.0, 403);
-    let request = |method: Method, path: &str| serving.client.request(method, format!("{}{path}", serving.url));
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 200);
+    assert_eq!(serving.post_as("alice", &json!({"channels": {"secretchannel": {"read": true}}})).await.status, 403);
     for (method, path) in
         [(Method::GET, "/secretpath?secretquery"), (Method::from_bytes(b"SECRETMETHOD").unwrap(), "/x")]
     {
-        assert_eq!(request(method, path).send().await.unwrap().status(), 404);
+        assert_eq!(send(serving.request(method, path)).await.status, 404);
     }
     let bearer = keys::session("mallory", &["customer"]);
-    assert_eq!(request(Method::GET, "/chat-token/grants").bearer_auth(bearer).send().await.unwrap().status(), 403);
+    assert_eq!(serving.grants(&bearer).await.status, 403);
     let seen = metrics(&serving).await;
     for (series, value) in [
         (requests("/chat-token", 200, ""), 1),
@@ -133,7 +130,7 @@ async fn calls_to_signalwire_are_told_apart_by_how_they_ended() {
         let series = format!("usher_upstream_seconds_count{{outcome=\"{outcome}\"}}");
         let before = metrics(&serving).await[&series];
         serving.sandbox.fail(fault, Times::Always);
-        assert!(serving.ask(&json!({})).await.0 >= 500, "{outcome}");
+        assert!(serving.post_as("alice", &json!({})).await.status >= 500, "{outcome}");
         serving.sandbox.heal();
         let calls = if ["failing", "unreachable"].contains(&outcome) { 2 } else { 1 };
         assert_eq!(metrics(&serving).await[&series], before + calls, "{outcome}");
@@ -178,8 +175,7 @@ async fn the_policy_is_told_and_nothing_else_is_there() {
         assert_eq!(text(&serving, path).await.0, 404, "{path}");
     }
     for path in ["/metrics", "/policy"] {
-        let public = serving.client.get(format!("{}{path}", serving.url)).send().await.unwrap();
-        assert_eq!(public.status(), 404, "{path} is not public");
+        assert_eq!(serving.get(path).await.status, 404, "{path} is not public");
     }
     for path in ["/metrics", "/policy", "/ready", "/live"] {
         let told = text(&serving, path).await.1;
@@ -191,12 +187,12 @@ async fn the_policy_is_told_and_nothing_else_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_not_there_unless_configured_and_its_port_must_be_free() {
-    let place = Place::with_policy();
-    let serving = Serving::with(&place, &[]).await;
+    let place = CommandLine::with_policy();
+    let serving = Server::with(&place, &[]).await;
     assert!(!serving.running.stderr().contains("operator"), "{}", serving.running.stderr());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let variables = super::with(super::complete("http://127.0.0.1:1"), "USHER__OPS__LISTEN", &address);
+    let variables = with(complete("http://127.0.0.1:1"), "USHER__OPS__LISTEN", &address);
     let (code, _, stderr) = place.run(&["serve"], &variables);
     assert_eq!(code, 1);
     assert!(stderr.contains(&format!("{address} cannot be listened on")), "{stderr}");

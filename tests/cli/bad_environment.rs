@@ -5,9 +5,8 @@ use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::{Place, complete, issuer_of, with, without};
-use crate::support::binary::run;
 use crate::support::{API_TOKEN, SECRET};
+use crate::support::{CommandLine, complete, issuer_of, run, with, without};
 
 /// A secret in a value at fault, which nobody must see.
 const SEEN: &str = "s3cr3t";
@@ -72,7 +71,7 @@ fn a_variable_at_fault() {
         ("USHER__SERVER__LISTEN__PORT", "1", "the setting `listen` has nothing below it"),
         ("USHER__SESSION__ISSUERS__0__SECRET", "s3cr3t", "the setting `issuers` has nothing below it"),
     ];
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let (code, stdout, stderr) = place.run(&["check"], &complete("example"));
     assert_eq!((code, stderr.as_str()), (0, ""), "without any of these");
     shows_no_secret("good settings", &stdout);
@@ -91,7 +90,7 @@ fn a_variable_at_fault() {
 
 #[test]
 fn an_issuer_at_fault() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let long = format!("secret = \"{SEEN} {SEEN} {SEEN} {SEEN} {SEEN}\"");
     place.write("short", SEEN);
     for (keys, said) in [
@@ -155,7 +154,7 @@ fn an_issuer_at_fault() {
 
 #[test]
 fn an_issuer_is_configured_once() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let one = issuer_of(&format!("secret = {SECRET:?}"));
     let two = |other: &str| with(complete("example"), "USHER__SESSION__ISSUERS", &format!("[{one}, {other}]"));
     let (code, _, stderr) = place.run(&["check"], &two(&one));
@@ -167,7 +166,7 @@ fn an_issuer_is_configured_once() {
 
 #[test]
 fn what_is_not_set_is_told_by_how_to_set_it() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (variable, setting, how) in [
         ("SIGNALWIRE_SPACE", "signalwire.space", "as SIGNALWIRE_SPACE or USHER__SIGNALWIRE__SPACE in"),
         (
@@ -191,7 +190,7 @@ fn what_is_not_set_is_told_by_how_to_set_it() {
 
 #[test]
 fn a_value_that_is_no_utf8_is_told() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let bytes = OsStr::from_bytes(b"PT-s3cr3t\xff");
     for variable in ["SIGNALWIRE_API_TOKEN", "USHER__SIGNALWIRE__API_TOKEN", "USHER__SERVER__LISTEN"] {
         let (code, _, stderr) = run(place.command(&["check"]).envs(complete("example")).env(variable, bytes));
@@ -206,7 +205,7 @@ fn a_value_that_is_no_utf8_is_told() {
 
 #[test]
 fn nothing_is_bound_where_a_setting_is_wrong() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let good = with(complete("example"), "USHER__SERVER__LISTEN", &address);

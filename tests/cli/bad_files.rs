@@ -3,7 +3,7 @@
 use usher::schema::{Faults, Source, check, read_toml};
 use usher::settings::KEYS;
 
-use super::Place;
+use crate::support::CommandLine;
 use crate::support::service::POLICY;
 use crate::support::tls::Certificate;
 use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
@@ -73,8 +73,8 @@ otlp_endpoint = "http://127.0.0.1:4318"
     )
 }
 
-fn place(settings: &str) -> Place {
-    let place = Place::with_policy();
+fn place(settings: &str) -> CommandLine {
+    let place = CommandLine::with_policy();
     place.write(FILE, settings);
     write_certificate(&place);
     place.write("empty", "");
@@ -85,7 +85,7 @@ fn place(settings: &str) -> Place {
     place
 }
 
-fn write_certificate(place: &Place) {
+fn write_certificate(place: &CommandLine) {
     let certificate = Certificate::new();
     place.write("cert.pem", &certificate.pem);
     place.write("key.pem", &certificate.key);
@@ -444,7 +444,7 @@ fn what_is_no_toml_is_told_by_its_place_and_never_by_its_text() {
         assert!(stderr.ends_with("1 fault found\n"), "what is missing is not known: {new}: {stderr}");
         shows_no_secret(new, &stderr);
     }
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write(FILE, b"# \xff\n");
     let (code, _, stderr) = place.run::<&str, &str>(&["check"], &[]);
     assert_eq!(code, 3);
@@ -514,7 +514,7 @@ fn every_fault_is_told_at_once() {
 
 #[test]
 fn a_file_that_is_named_must_be_there() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
     place.write("good.toml", good());
     write_certificate(&place);

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use super::{Place, complete, issuer_of, with};
 use crate::support::service::POLICY;
 use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
+use crate::support::{CommandLine, complete, issuer_of, with};
 
 const FAULTY: &str =
     "version = 1\n[roles.customer.channels]\n\"support:{ sub }\" = [\"read\"]\n[defaults]\nrole = \"clerk\"\n";
@@ -19,7 +19,7 @@ guests      refused
 
 #[test]
 fn what_was_understood_is_printed_without_a_secret() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let jwks = issuer_of("jwks_url = \"https://keys.example.com/\"").replace("login", "other");
     let any = jwks.replace("other", "third").replace(&format!("[{AUDIENCE:?}]"), "[\"any\"]");
     let issuers = format!("[{}, {jwks}, {any}]", issuer_of(&format!("secret = {SECRET:?}")));
@@ -47,7 +47,7 @@ fn what_was_understood_is_printed_without_a_secret() {
 
 #[test]
 fn checking_binds_no_port_and_fetches_no_key() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     taken.set_nonblocking(true).unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -60,7 +60,7 @@ fn checking_binds_no_port_and_fetches_no_key() {
 
 #[test]
 fn a_policy_alone_needs_neither_settings_nor_secrets() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/usher.toml", "this is read by nobody");
     place.write("some.toml", POLICY);
     let check = |file: &str| place.run(&["check", "--policy", file], &[("SIGNALWIRE_SPACE", ""), ("USHER__X", "")]);
@@ -78,7 +78,7 @@ fn a_policy_alone_needs_neither_settings_nor_secrets() {
 
 #[test]
 fn every_fault_of_a_policy_is_told_with_its_place() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("config/policy.toml", FAULTY);
     for (arguments, variables) in
         [(&["check", "--policy", "config/policy.toml"] as &[_], Vec::new()), (&["check"], complete("example"))]
@@ -96,7 +96,7 @@ fn every_fault_of_a_policy_is_told_with_its_place() {
 
 #[test]
 fn the_policy_is_checked_against_the_issuers_of_the_settings() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let one = issuer_of(&format!("secret = {SECRET:?}"));
     let two = one.replace("login", "other").replace("\"app\"", "\"second\"");
     let variables = with(complete("example"), "USHER__SESSION__ISSUERS", &format!("[{one}, {two}]"));
@@ -110,7 +110,7 @@ fn the_policy_is_checked_against_the_issuers_of_the_settings() {
 
 #[test]
 fn what_is_allowed_and_probably_not_meant_is_told_by_name() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let settings = |audiences: &str, more: &str| {
         format!(
             "[signalwire]\nspace = \"http://sandbox.internal\"\nallow_http = true\nproject_id = {PROJECT:?}\napi_token = \

@@ -12,21 +12,20 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::Place;
-use crate::support::binary::{Running, run};
+use crate::support::{CommandLine, Process, run};
 
 /// A running `usher dev` in a place of its own, its files for `usher session` there too.
 pub(super) struct Dev {
-    pub(super) place: Place,
-    running: Running,
+    pub(super) place: CommandLine,
+    running: Process,
 }
 
 impl Dev {
-    pub(super) fn start(place: Place, more: &[&str]) -> Self {
+    pub(super) fn start(place: CommandLine, more: &[&str]) -> Self {
         let runtime = place.path().join("run");
         std::fs::create_dir_all(&runtime).unwrap();
         let mut command = place.command(&["dev"]);
-        let running = Running::start(command.args(more).env("XDG_RUNTIME_DIR", runtime));
+        let running = Process::start(command.args(more).env("XDG_RUNTIME_DIR", runtime));
         running.wait_for(|stdout, _| stdout.lines().last().is_some_and(|line| line.starts_with("curl ")));
         Self { place, running }
     }
@@ -70,7 +69,7 @@ fn part(token: &str, index: usize) -> Value {
 
 #[test]
 fn the_last_line_pasted_gives_a_token_of_the_real_shape_that_is_visibly_not_real() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let stdout = dev.running.stdout();
     assert!(stdout.contains("sandbox ") && stdout.contains("built-in policy"), "{stdout}");
     let (status, answer) = paste(stdout.lines().last().unwrap());
@@ -92,7 +91,7 @@ fn the_last_line_pasted_gives_a_token_of_the_real_shape_that_is_visibly_not_real
 
 #[tokio::test]
 async fn the_token_leads_to_a_relay_that_is_told_to_go_when_dev_stops() {
-    let mut dev = Dev::start(Place::empty(), &[]);
+    let mut dev = Dev::start(CommandLine::empty(), &[]);
     let (_, answer) = paste(dev.curls().last().unwrap());
     let token = answer["token"].as_str().unwrap();
     let relay = part(token, 0)["ch"].as_str().unwrap().to_owned();
@@ -125,7 +124,7 @@ async fn the_token_leads_to_a_relay_that_is_told_to_go_when_dev_stops() {
 
 #[test]
 fn what_is_printed_above_it_does_what_it_says() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let [agent, refused, grants, _] = dev.curls().try_into().unwrap();
     let (status, answer) = paste(&agent);
     assert_eq!((status, &answer["channels"]["desk"]), (200, &json!({"read": true, "write": true})));
@@ -138,7 +137,7 @@ fn what_is_printed_above_it_does_what_it_says() {
 
 #[test]
 fn a_session_is_for_whom_it_says_and_the_token_alone_on_standard_output() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let grants = |more: &[&str]| {
         let (code, stdout, stderr) = dev.session(more);
         assert_eq!((code, stdout.lines().count()), (0, 1), "{stderr}");
@@ -166,7 +165,7 @@ fn a_session_is_for_whom_it_says_and_the_token_alone_on_standard_output() {
     let (code, stdout, stderr) = dev.session(&["--sub", "bob", "--port", "1"]);
     assert_eq!((code, stdout.as_str()), (1, ""));
     assert!(stderr.contains("no `usher dev` of yours listens on port 1"), "{stderr}");
-    let nobody = Place::empty();
+    let nobody = CommandLine::empty();
     let (code, _, stderr) =
         nobody.run(&["session", "--sub", "bob"], &[("XDG_RUNTIME_DIR", nobody.path().to_str().unwrap())]);
     assert!(code == 1 && stderr.contains("no `usher dev` of yours is running"), "{stderr}");
@@ -175,7 +174,7 @@ fn a_session_is_for_whom_it_says_and_the_token_alone_on_standard_output() {
 #[test]
 fn it_leaves_one_file_for_its_user_alone_and_takes_it_away_at_the_end() {
     for signal in ["TERM", "INT", "HUP"] {
-        let mut dev = Dev::start(Place::empty(), &[]);
+        let mut dev = Dev::start(CommandLine::empty(), &[]);
         let files = dev.left_behind();
         assert_eq!(files.len(), 1);
         assert_eq!(files[0].file_name().unwrap().to_str().unwrap(), format!("usher-dev-{}.json", dev.port()));
@@ -189,7 +188,7 @@ fn it_leaves_one_file_for_its_user_alone_and_takes_it_away_at_the_end() {
 
 #[test]
 fn a_second_one_takes_another_port() {
-    let (one, two) = (Dev::start(Place::empty(), &[]), Dev::start(Place::empty(), &[]));
+    let (one, two) = (Dev::start(CommandLine::empty(), &[]), Dev::start(CommandLine::empty(), &[]));
     assert_ne!(one.port(), two.port());
     assert_eq!(paste(one.curls().last().unwrap()).0, 200);
     assert_eq!(paste(two.curls().last().unwrap()).0, 200);
@@ -199,16 +198,16 @@ fn a_second_one_takes_another_port() {
 #[test]
 fn it_refuses_real_credentials_and_other_networks() {
     for name in ["SIGNALWIRE_API_TOKEN", "SIGNALWIRE_SPACE", "USHER__SIGNALWIRE__PROJECT_ID"] {
-        let (code, stdout, stderr) = Place::empty().run(&["dev"], &[(name, "x-secret-x")]);
+        let (code, stdout, stderr) = CommandLine::empty().run(&["dev"], &[(name, "x-secret-x")]);
         assert!(code == 3 && stdout.is_empty() && stderr.contains(name) && !stderr.contains("x-secret-x"), "{stderr}");
     }
-    let (code, _, stderr) = Place::empty().run::<&str, &str>(&["dev", "--listen", "0.0.0.0:0"], &[]);
+    let (code, _, stderr) = CommandLine::empty().run::<&str, &str>(&["dev", "--listen", "0.0.0.0:0"], &[]);
     assert!(code == 3 && stderr.contains("--allow-remote"), "{stderr}");
 }
 
 #[test]
 fn a_host_of_another_name_is_refused() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let port = dev.port();
     let with_host = |host: &str| paste(&format!("{} -H 'Host: {host}'", dev.curls().last().unwrap()));
     for host in ["localhost", "127.0.0.1", "[::1]", "LOCALHOST:1"] {
@@ -228,7 +227,7 @@ fn a_host_of_another_name_is_refused() {
 
 #[test]
 fn no_limits_apply() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let line = dev.curls().pop().unwrap();
     let many = format!("for n in $(seq 40); do {line} -o /dev/null -w '%{{http_code}}\\n'; done | sort | uniq -c");
     let (_, stdout, _) = run(Command::new("bash").arg("-c").arg(many));
@@ -239,10 +238,10 @@ fn no_limits_apply() {
 fn the_policy_is_the_one_that_is_named_or_the_working_directorys_or_the_built_in_one() {
     let own = "version = 1\n[roles.customer.channels]\n\"own\" = [\"read\"]\n";
     let channels = |dev: &Dev| paste(dev.curls().last().unwrap()).1["channels"].clone();
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", own);
     assert_eq!(channels(&Dev::start(place, &[])), json!({"own": {"read": true, "write": false}}));
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", own);
     place.write("other.toml", own.replace("own", "other"));
     assert_eq!(
@@ -251,14 +250,14 @@ fn the_policy_is_the_one_that_is_named_or_the_working_directorys_or_the_built_in
     );
 
     // And the last line works with whatever roles there are.
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write(
         "odd.toml",
         "version = 1\n[roles.a.channels]\n\"x:*\" = [\"read\"]\n[roles.z.channels]\n\"z\" = [\"read\"]\n",
     );
     assert_eq!(channels(&Dev::start(place, &["--policy", "odd.toml"])), json!({"z": {"read": true, "write": false}}));
 
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("bad.toml", "version = 1\n[roles.a.channels]\n\"x*\" = [\"read\"]\n");
     let (code, stdout, stderr) = place.run::<&str, &str>(&["dev", "--policy", "bad.toml"], &[]);
     assert!(code == 3 && stdout.is_empty() && stderr.contains("bad.toml:3:1"), "{stderr}");
@@ -268,10 +267,10 @@ fn the_policy_is_the_one_that_is_named_or_the_working_directorys_or_the_built_in
 
 #[test]
 fn where_the_runtime_directory_is_not_there_the_temporary_one_is_used() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let mut command = place.command(&["dev"]);
     command.envs([("XDG_RUNTIME_DIR", "/nowhere/at/all"), ("TMPDIR", place.path().to_str().unwrap())]);
-    let running = Running::start(&mut command);
+    let running = Process::start(&mut command);
     running.wait_for(|stdout, _| stdout.lines().last().is_some_and(|line| line.starts_with("curl ")));
     let files = place.files();
     assert!(files.len() == 1 && files[0].starts_with("usher-dev-") && files[0].matches('-').count() == 3, "{files:?}");
@@ -279,7 +278,7 @@ fn where_the_runtime_directory_is_not_there_the_temporary_one_is_used() {
 
 #[test]
 fn pages_of_this_machine_may_read_its_answers_and_no_others() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let headers = |origin: &str| {
         let line = format!("curl -sS -D - -o /dev/null {}/chat-token/grants -H 'Origin: {origin}'", dev.url());
         run(Command::new("bash").arg("-c").arg(line)).1.to_lowercase()
@@ -302,7 +301,7 @@ fn pages_of_this_machine_may_read_its_answers_and_no_others() {
 
 #[test]
 fn the_operators_listener_is_there_too() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let stdout = dev.running.stdout();
     let line = stdout.lines().find(|line| line.starts_with("  operator ")).unwrap();
     let ops = line.split_whitespace().nth(1).unwrap();
@@ -314,7 +313,7 @@ fn the_operators_listener_is_there_too() {
 
 #[test]
 fn an_edit_of_the_policy_is_seen() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let policy = |channel: &str| format!("version = 1\n[roles.customer.channels]\n{channel:?} = [\"read\"]\n");
     place.write("config/policy.toml", policy("before"));
     let dev = Dev::start(place, &[]);

@@ -3,14 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{ALLOW, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::Method;
+use reqwest::header::{ALLOW, CONTENT_TYPE, HOST, ORIGIN};
 use serde_json::{Value, json};
 
 use super::dev::Dev;
-use super::{Place, complete, opened};
-use crate::support::binary::Running;
+use crate::support::{Client, CommandLine, Response, Server, send, wait_for};
 
 const FILES: [&str; 9] = [
     "/",
@@ -24,64 +22,30 @@ const FILES: [&str; 9] = [
     "/page/relay.js",
 ];
 
-fn client() -> Client {
-    Client::builder().no_proxy().redirect(Policy::none()).timeout(Duration::from_secs(10)).build().unwrap()
+async fn get(url: &str, path: &str) -> Response {
+    Client::new(url).get(path).await
 }
 
-/// One answer.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, text: response.text().await.unwrap() }
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap()
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers[name].to_str().unwrap()
-    }
-
-    /// Status and code of a problem.
-    fn problem(&self) -> (u16, String) {
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.json()["request_id"], self.header("x-request-id"));
-        (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
-    }
-}
-
-async fn get(url: &str, path: &str) -> Answer {
-    Answer::of(client().get(format!("{url}{path}"))).await
-}
-
-async fn post(url: &str, path: &str, body: impl Into<String>) -> Answer {
-    let request = client().post(format!("{url}{path}")).header(CONTENT_TYPE, "application/json");
-    Answer::of(request.body(body.into())).await
+async fn post(url: &str, path: &str, body: impl Into<String>) -> Response {
+    let request = Client::new(url).request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+    send(request.body(body.into())).await
 }
 
 async fn session(url: &str, wanted: Value) -> String {
     let answer = post(url, "/dev/session", wanted.to_string()).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()["token"].as_str().unwrap().to_owned()
 }
 
 async fn explanation(url: &str, wanted: Value) -> Value {
     let answer = post(url, "/dev/explain", wanted.to_string()).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()
 }
 
 #[tokio::test]
 async fn every_file_comes_with_a_strict_policy_and_all_are_small() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let url = dev.url();
     let relay = get(&url, "/dev/world").await.json()["relay"].as_str().unwrap().to_owned();
     let policy = format!(
@@ -92,22 +56,22 @@ async fn every_file_comes_with_a_strict_policy_and_all_are_small() {
     for path in FILES {
         let answer = get(&url, path).await;
         assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.header("content-security-policy"), policy, "{path}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("content-security-policy"), Some(policy.as_str()), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         let media_type = match path.rsplit('.').next().unwrap() {
             "css" => "text/css; charset=utf-8",
             "js" => "text/javascript; charset=utf-8",
             "svg" => "image/svg+xml",
             _ => "text/html; charset=utf-8",
         };
-        assert_eq!(answer.header("content-type"), media_type, "{path}");
-        assert!(!answer.text.contains("https://"), "{path} names no other host");
-        size += answer.text.len();
+        assert_eq!(answer.header("content-type"), Some(media_type), "{path}");
+        assert!(!answer.body.contains("https://"), "{path} names no other host");
+        size += answer.body.len();
 
-        let head = Answer::of(client().head(format!("{url}{path}"))).await;
-        assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
-        assert_eq!(head.header("content-length"), answer.text.len().to_string());
-        let put = Answer::of(client().put(format!("{url}{path}"))).await;
+        let head = send(Client::new(&url).request(Method::HEAD, path)).await;
+        assert_eq!((head.status, head.body.as_str()), (200, ""));
+        assert_eq!(head.header("content-length"), Some(answer.body.len().to_string().as_str()));
+        let put = send(Client::new(&url).request(Method::PUT, path)).await;
         assert_eq!(put.problem(), (405, "method_not_allowed".to_owned()));
         assert_eq!(put.headers[ALLOW], "GET,HEAD");
     }
@@ -116,14 +80,14 @@ async fn every_file_comes_with_a_strict_policy_and_all_are_small() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dev/page");
     let there: u64 = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     assert_eq!(usize::try_from(there).unwrap(), size);
-    let page = get(&url, "/").await.text;
+    let page = get(&url, "/").await.body;
     assert!(!page.contains("style=") && !page.contains("<style") && !page.contains(" onclick"), "nothing inline");
     assert_eq!(get(&url, "/page/").await.problem(), (404, "not_found".to_owned()));
 }
 
 #[tokio::test]
 async fn the_world_is_the_policy_in_force_and_tells_of_a_file_with_faults() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let dev = Dev::start(place, &[]);
     let url = dev.url();
     let world = get(&url, "/dev/world").await.json();
@@ -141,30 +105,29 @@ async fn the_world_is_the_policy_in_force_and_tells_of_a_file_with_faults() {
     let fault = faulty["policy"]["last_error"]["faults"][0].as_str().unwrap();
     assert!(fault.starts_with("config/policy.toml:2:"), "{fault}");
 
-    let built_in = Dev::start(Place::empty(), &[]);
+    let built_in = Dev::start(CommandLine::empty(), &[]);
     let world = get(&built_in.url(), "/dev/world").await.json();
     assert_eq!((&world["policy"]["path"], &world["is_file"]), (&json!("the built-in policy"), &json!(false)));
 }
 
 /// The world, as soon as it is so.
 async fn until(url: &str, so: impl Fn(&Value) -> bool) -> Value {
-    for _ in 0..200 {
-        let world = get(url, "/dev/world").await.json();
-        if so(&world) {
-            return world;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the policy's file is not followed");
+    let client = Client::new(url);
+    wait_for(Duration::from_secs(20), async || {
+        let world = client.get("/dev/world").await.json();
+        if so(&world) { Ok(world) } else { Err(world) }
+    })
+    .await
 }
 
 #[tokio::test]
 async fn a_session_is_taken_by_the_service_and_claims_win() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let url = dev.url();
     let granted = async |wanted: Value| {
-        let request = client().get(format!("{url}/chat-token/grants")).bearer_auth(session(&url, wanted).await);
-        Answer::of(request).await.json()
+        let request =
+            Client::new(&url).request(Method::GET, "/chat-token/grants").bearer_auth(session(&url, wanted).await);
+        send(request).await.json()
     };
     let bob = granted(json!({"sub": "bob", "roles": ["agent"]})).await;
     assert_eq!((&bob["member_id"], &bob["roles"]), (&json!("bob"), &json!(["agent", "customer"])));
@@ -176,7 +139,7 @@ async fn a_session_is_taken_by_the_service_and_claims_win() {
 
 #[tokio::test]
 async fn an_explanation_is_that_of_explain_and_every_right_is_in_words() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let url = dev.url();
     let customer = session(&url, json!({"sub": "alice", "roles": ["customer"], "lives_for": 600})).await;
     let told = explanation(&url, json!({"session": customer, "ask": ""})).await;
@@ -209,7 +172,7 @@ async fn an_explanation_is_that_of_explain_and_every_right_is_in_words() {
 
 #[tokio::test]
 async fn bad_input_is_a_problem() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let url = dev.url();
     for (path, body, status, code) in [
         ("/dev/session", "", 400, "malformed_request"),
@@ -229,10 +192,10 @@ async fn bad_input_is_a_problem() {
     }
     let large = format!(r#"{{"sub":"{}"}}"#, "a".repeat(70_000));
     assert_eq!(post(&url, "/dev/session", large).await.problem(), (413, "body_too_large".to_owned()));
-    let untyped = Answer::of(client().post(format!("{url}/dev/session")).body(r#"{"sub":"a"}"#)).await;
+    let untyped = send(Client::new(&url).request(Method::POST, "/dev/session").body(r#"{"sub":"a"}"#)).await;
     assert_eq!(untyped.problem(), (415, "unsupported_media_type".to_owned()));
     for (path, method, allow) in [("/dev/world", Method::POST, "GET,HEAD"), ("/dev/session", Method::GET, "POST")] {
-        let answer = Answer::of(client().request(method, format!("{url}{path}"))).await;
+        let answer = send(Client::new(&url).request(method, path)).await;
         assert_eq!(answer.problem(), (405, "method_not_allowed".to_owned()));
         assert_eq!(answer.headers[ALLOW], allow);
     }
@@ -240,12 +203,12 @@ async fn bad_input_is_a_problem() {
 
 #[tokio::test]
 async fn no_page_of_elsewhere_is_served() {
-    let dev = Dev::start(Place::empty(), &[]);
+    let dev = Dev::start(CommandLine::empty(), &[]);
     let url = dev.url();
     let with = async |origin: &str, path: &str, body: Option<&str>| {
-        let request = client().request(if body.is_some() { Method::POST } else { Method::GET }, format!("{url}{path}"));
+        let request = Client::new(&url).request(if body.is_some() { Method::POST } else { Method::GET }, path);
         let request = request.header(ORIGIN, origin).header(CONTENT_TYPE, "application/json");
-        Answer::of(request.body(body.unwrap_or_default().to_owned())).await
+        send(request.body(body.unwrap_or_default().to_owned())).await
     };
     for origin in ["https://evil.example", "null", "http://localhost.evil.example", "https://localhost"] {
         for (path, body) in
@@ -260,18 +223,15 @@ async fn no_page_of_elsewhere_is_served() {
         assert_eq!(with(origin, "/dev/session", Some(r#"{"sub":"a"}"#)).await.status, 200, "{origin}");
     }
     for path in FILES.into_iter().chain(["/dev/world"]) {
-        let rebound = client().get(format!("{url}{path}")).header(HOST, "evil.example");
-        assert_eq!(Answer::of(rebound).await.problem(), (403, "origin_refused".to_owned()), "{path}");
+        let rebound = Client::new(&url).request(Method::GET, path).header(HOST, "evil.example");
+        assert_eq!(send(rebound).await.problem(), (403, "origin_refused".to_owned()), "{path}");
     }
 }
 
 #[tokio::test]
 async fn serve_has_nothing_of_it() {
-    let place = Place::with_policy();
-    let variables = complete("http://127.0.0.1:9");
-    let running = Running::start(place.command(&["serve"]).envs(variables));
-    running.wait_for(|_, stderr| stderr.contains("listening"));
-    let url = opened(&running, "\"listening\"");
+    let serving = Server::with(&CommandLine::with_policy(), &[("SIGNALWIRE_SPACE", "http://127.0.0.1:9")]).await;
+    let url = serving.url.clone();
     for path in FILES.into_iter().chain(["/dev/world", "/dev/session", "/dev/explain"]) {
         assert_eq!(get(&url, path).await.problem(), (404, "not_found".to_owned()), "{path}");
         assert_eq!(post(&url, path, "{}").await.problem(), (404, "not_found".to_owned()), "{path}");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use usher::telemetry::log::is_invisible;
 
-use super::{Place, Serving};
-use crate::support::keys;
+use crate::support::{CommandLine, Server, keys, send};
 
 /// A support desk, as `config/policy.toml` has it.
 const OLD: &str = r#"version = 1
@@ -55,15 +55,15 @@ fn edited(edits: &[(&str, &str)]) -> String {
 }
 
 /// A place with two policies.
-fn place(old: &str, new: &str) -> Place {
-    let place = Place::empty();
+fn place(old: &str, new: &str) -> CommandLine {
+    let place = CommandLine::empty();
     place.write("old.toml", old);
     place.write("new.toml", new);
     place
 }
 
 /// Compares the two: the exit code and what was printed. Nothing is ever complained of.
-fn diff(place: &Place, more: &[&str]) -> (i32, String) {
+fn diff(place: &CommandLine, more: &[&str]) -> (i32, String) {
     let (code, stdout, stderr) = place.run::<&str, &str>(&[&["diff", "old.toml", "new.toml"], more].concat(), &[]);
     assert_eq!(stderr, "", "{stdout}");
     (code, stdout)
@@ -231,9 +231,9 @@ fn settled(stdout: &str, events: &[Value]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_running_service_says_whom_a_change_would_have_hit() {
-    let service = Place::empty();
+    let service = CommandLine::empty();
     service.write("config/policy.toml", OLD);
-    let serving = Serving::with(&service, &[("USHER__LIMITS__PER_MEMBER", "off")]).await;
+    let serving = Server::with(&service, &[("USHER__LIMITS__PER_MEMBER", "off")]).await;
     let (read, write) = (json!({"read": true}), json!({"write": true}));
     let asks = [
         // 0: a customer by name.
@@ -259,10 +259,10 @@ async fn the_log_of_a_running_service_says_whom_a_change_would_have_hit() {
     ];
     for (sub, roles, body) in asks {
         let session = keys::Signer::secret().sign(&keys::claims(sub, roles, 90_000, &json!({"name": "N"})));
-        serving.ask_as(&session, &body).await;
+        serving.post(&session, Some(&body)).await;
     }
     // 8: a guest.
-    serving.client.post(format!("{}/chat-token", serving.url)).send().await.unwrap();
+    send(serving.request(Method::POST, "/chat-token")).await;
     serving.running.wait_for(|_, stderr| stderr.matches("\"event\":\"audit\"").count() >= 9);
     let events = serving.running.audit();
     assert_eq!(events.len(), 9);

@@ -4,14 +4,13 @@ use axum::response::IntoResponse as _;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
-use super::{Place, complete, issuer_of, sandbox, with};
-use crate::support::keys::{Signer, claims, session};
+use crate::support::keys::{Signer, claims};
 use crate::support::provider::Provider;
 use crate::support::tls::Certificate;
-use crate::support::{API_TOKEN, ISSUER, SECRET};
+use crate::support::{API_TOKEN, CommandLine, ISSUER, RunningSandbox, SECRET, complete, issuer_of, session, with};
 
 /// Exit code and lines, in a place of its own, with these further variables.
-fn doctor(place: &Place, space: &str, more: &[(&str, &str)], options: &[&str]) -> (i32, String) {
+fn doctor(place: &CommandLine, space: &str, more: &[(&str, &str)], options: &[&str]) -> (i32, String) {
     let variables = more.iter().fold(complete(space), |all, (name, value)| with(all, name, value));
     let (code, stdout, stderr) = place.run(&[&["doctor"], options].concat(), &variables);
     assert!(!(stdout.clone() + &stderr).contains(API_TOKEN), "{stdout}{stderr}");
@@ -24,13 +23,14 @@ fn line<'a>(told: &'a str, start: &str) -> &'a str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_is_well() {
-    let (stand_in, space) = sandbox(API_TOKEN).await;
+    let stand_in = RunningSandbox::start().await;
+    let space = stand_in.url.clone();
     let provider = Provider::start().await;
     let signer = Signer::pair(Algorithm::ES256);
     let odd = json!({"kty": "oct", "k": "AAAA", "kid": "odd"});
     provider.keys(&[signer.jwk(&json!({"kid": "one"})), odd]);
     let issuers = format!("[{}]", issuer_of(&format!("jwks_url = \"{}/jwks.json\"", provider.url)));
-    let (code, told) = doctor(&Place::with_policy(), &space, &[("USHER__SESSION__ISSUERS", &issuers)], &[]);
+    let (code, told) = doctor(&CommandLine::with_policy(), &space, &[("USHER__SESSION__ISSUERS", &issuers)], &[]);
     assert_eq!(code, 0, "{told}");
     assert!(line(&told, "ok    keys of `app`").contains("ES256 (kid one)"), "{told}");
     assert!(line(&told, "note  keys of `app`").contains("odd"), "{told}");
@@ -43,14 +43,16 @@ async fn all_is_well() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_work_is_told_with_what_to_do() {
-    let (_stand_in, space) = sandbox("PT-another-token").await;
-    let (code, told) = doctor(&Place::with_policy(), &space, &[], &[]);
+    let stand_in = RunningSandbox::with_token("PT-another-token").await;
+    let space = stand_in.url.clone();
+    let (code, told) = doctor(&CommandLine::with_policy(), &space, &[], &[]);
     assert_eq!(code, 1);
     let failed = told.split("FAIL  signalwire").nth(1).unwrap();
     assert!(failed.contains("401") && failed.contains("Chat scope"), "{told}");
 
-    let (_stand_in, space) = sandbox(API_TOKEN).await;
-    let (code, told) = doctor(&Place::with_policy(), "http://127.0.0.1:9", &[], &[]);
+    let stand_in = RunningSandbox::start().await;
+    let space = stand_in.url.clone();
+    let (code, told) = doctor(&CommandLine::with_policy(), "http://127.0.0.1:9", &[], &[]);
     assert!(code == 1 && told.contains("FAIL  signalwire") && told.contains("the way there"), "{told}");
 
     let provider = Provider::start().await;
@@ -66,13 +68,14 @@ async fn what_does_not_work_is_told_with_what_to_do() {
         ("/empty.json", "FAIL  keys of `app`", "no key that can be used"),
         ("/late.json", "FAIL  clock of `app`", "s from ours"),
     ] {
-        let (code, told) = doctor(&Place::with_policy(), &space, &[("USHER__SESSION__ISSUERS", &issuers(path))], &[]);
+        let (code, told) =
+            doctor(&CommandLine::with_policy(), &space, &[("USHER__SESSION__ISSUERS", &issuers(path))], &[]);
         assert_eq!(code, 1, "{path}: {told}");
         assert!(line(&told, start).contains(said), "{path}: {told}");
         line(&told, "ok    signalwire");
     }
 
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", "version = 1\n[ttl]\nmin = \"1m\"\n[roles.a.channels]\n\"x\" = [\"read\"]\n");
     let (code, told) = doctor(&place, &space, &[], &[]);
     assert!(code == 1 && told.contains("FAIL  policy") && told.contains("two minutes"), "{told}");
@@ -81,23 +84,25 @@ async fn what_does_not_work_is_told_with_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_ca_certificates_there_is_no_https_and_http_does_not_care() {
     let none = [("SSL_CERT_FILE", "/nowhere.pem"), ("SSL_CERT_DIR", "/nowhere")];
-    let (code, told) = doctor(&Place::with_policy(), "https://127.0.0.1:9", &none, &[]);
+    let (code, told) = doctor(&CommandLine::with_policy(), "https://127.0.0.1:9", &none, &[]);
     assert!(code != 0 && told.contains("no HTTPS client can be had"), "{told}");
     // With a CA of its own it needs none of the machine's.
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("ca.pem", Certificate::new().pem);
     let own = [none[0], none[1], ("USHER__SIGNALWIRE__CA_FILE", "ca.pem")];
     let (_, told) = doctor(&place, "https://127.0.0.1:9", &own, &[]);
     assert!(!told.contains("no HTTPS client can be had") && told.contains("the way there"), "{told}");
-    let (_stand_in, space) = sandbox(API_TOKEN).await;
-    let (code, told) = doctor(&Place::with_policy(), &space, &none, &[]);
+    let stand_in = RunningSandbox::start().await;
+    let space = stand_in.url.clone();
+    let (code, told) = doctor(&CommandLine::with_policy(), &space, &none, &[]);
     assert_eq!(code, 0, "{told}");
 }
 
 /// Where a token stops, and what is told of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_gone_through_check_by_check() {
-    let (_stand_in, space) = sandbox(API_TOKEN).await;
+    let stand_in = RunningSandbox::start().await;
+    let space = stand_in.url.clone();
     let secret = Signer::secret();
     let signed = |more: &Value| secret.sign(&claims("alice", &["customer"], 3_600, more));
     let other = Signer::secret_of(&"x".repeat(64), Algorithm::HS256).sign(&claims("alice", &[], 3_600, &json!({})));
@@ -136,7 +141,7 @@ async fn a_session_is_gone_through_check_by_check() {
         ("nobody's", signed(&json!({"sub": ""})), 1, "subject", "sub \"\""),
         ("over", secret.sign(&claims("alice", &[], -60, &json!({}))), 1, "dates", "expired"),
     ] {
-        let place = Place::with_policy();
+        let place = CommandLine::with_policy();
         place.write("session", token.clone() + "\n");
         let (status, told) = doctor(&place, &space, &[], &["--session", "session"]);
         assert_eq!(status, code, "{case}: {told}");
@@ -157,7 +162,7 @@ async fn a_session_is_gone_through_check_by_check() {
 
 #[test]
 fn what_it_needs_is_told_with_3() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     assert_eq!(place.run::<&str, &str>(&["doctor"], &[]).0, 3, "no settings");
     let (code, _, stderr) = place.run(&["doctor", "--session", "gone"], &complete("http://127.0.0.1:9"));
     assert!(code == 3 && stderr.contains("--session gone"), "{stderr}");

@@ -2,60 +2,52 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use usher::sandbox::{Fault, Times};
 
-use super::{Place, Serving};
-use crate::support::keys;
+use crate::support::{CommandLine, Server, keys};
 
-async fn connect(serving: &Serving) -> TcpStream {
+async fn connect(serving: &Server) -> TcpStream {
     TcpStream::connect(serving.url.trim_start_matches("http://")).await.unwrap()
 }
 
-async fn get(serving: &Serving, path: &str) -> (u16, Value) {
-    let answer = serving.client.get(format!("{}{path}", serving.url)).send().await.unwrap();
-    crate::support::service::read(answer).await
-}
-
 /// Begins a request and waits until it has reached SignalWire; its connection, on which nothing was read.
-async fn in_flight(serving: &Serving) -> TcpStream {
+async fn in_flight(serving: &Server) -> TcpStream {
     let mut stream = connect(serving).await;
     let session = keys::session("alice", &["customer"]);
     let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {session}\r\n\r\n");
     let before = serving.sandbox.received().len();
     stream.write_all(head.as_bytes()).await.unwrap();
-    while serving.sandbox.received().len() == before {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    serving.sandbox.wait_for_calls(before + 1).await;
     stream
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn for_the_delay_it_is_not_ready_and_serves_on() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let more = [("USHER__SERVER__SHUTDOWN_DELAY", "2s"), ("USHER__OPS__LISTEN", "127.0.0.1:0")];
-    let mut serving = Serving::with(&place, &more).await;
-    assert_eq!(get(&serving, "/ready").await.0, 200);
+    let mut serving = Server::with(&place, &more).await;
+    assert_eq!(serving.get("/ready").await.status, 200);
     let (told, ops) = (Instant::now(), serving.ops());
     serving.running.signal("TERM");
     serving.running.wait_for(|_, stderr| stderr.contains("stopping"));
-    let (status, problem) = get(&serving, "/ready").await;
+    let (status, problem) = serving.get("/ready").await.read();
     assert_eq!((status, &problem["code"]), (503, &json!("not_ready")));
     assert!(!problem.to_string().contains("drain"), "{problem}");
-    assert_eq!(get(&serving, "/live").await.0, 200);
-    let words: Value = serving.client.get(format!("{ops}/ready")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(serving.get("/live").await.status, 200);
+    let words = ops.get("/ready").await.json();
     assert!(words["reasons"][0].as_str().unwrap().contains("draining"), "{words}");
     connect(&serving).await;
-    assert_eq!(serving.ask(&json!({})).await.0, 200, "load balancers need their time");
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 200, "load balancers need their time");
     assert_eq!(serving.running.exit_code(), Some(0), "{}", serving.running.stderr());
     assert!(told.elapsed() > Duration::from_millis(1_900), "{:?}", told.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_without_a_request_keep_nobody_waiting() {
-    let mut serving = Serving::with(&Place::with_policy(), &[]).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &[]).await;
     let mut fresh = connect(&serving).await;
     let mut idle = connect(&serving).await;
     idle.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -72,7 +64,7 @@ async fn connections_without_a_request_keep_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_flight_is_answered_on_a_connection_that_then_closes() {
-    let mut serving = Serving::with(&Place::with_policy(), &[]).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &[]).await;
     serving.sandbox.fail(Fault::Delay(Duration::from_secs(1)), Times::Once);
     let mut stream = in_flight(&serving).await;
     serving.running.signal("INT");
@@ -84,7 +76,7 @@ async fn what_is_in_flight_is_answered_on_a_connection_that_then_closes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_whose_client_is_gone_is_minted_and_audited_before_the_end() {
-    let mut serving = Serving::with(&Place::with_policy(), &[]).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &[]).await;
     serving.sandbox.fail(Fault::Delay(Duration::from_secs(1)), Times::Once);
     drop(in_flight(&serving).await);
     serving.running.signal("TERM");
@@ -99,7 +91,7 @@ async fn a_decision_whose_client_is_gone_is_minted_and_audited_before_the_end() 
 async fn at_the_end_of_the_grace_requests_are_cut_off_and_audited() {
     for (case, grace, second) in [("grace", "1s", false), ("a second signal", "20s", true)] {
         let more = [("USHER__SERVER__SHUTDOWN_GRACE", grace), ("USHER__SIGNALWIRE__TIMEOUT", "10s")];
-        let mut serving = Serving::with(&Place::with_policy(), &more).await;
+        let mut serving = Server::with(&CommandLine::with_policy(), &more).await;
         serving.sandbox.fail(Fault::Hang, Times::Once);
         let _waiting = in_flight(&serving).await;
         let told = Instant::now();
@@ -122,7 +114,7 @@ async fn at_the_end_of_the_grace_requests_are_cut_off_and_audited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_with_nothing_in_flight_cuts_nothing_off() {
     let more = [("USHER__SERVER__SHUTDOWN_DELAY", "60s")];
-    let mut serving = Serving::with(&Place::with_policy(), &more).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &more).await;
     serving.running.signal("TERM");
     serving.running.wait_for(|_, stderr| stderr.contains("stopping"));
     let second = Instant::now();
@@ -134,11 +126,11 @@ async fn a_second_signal_with_nothing_in_flight_cuts_nothing_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_head_keeps_the_end_waiting_no_longer_than_a_head_may_take() {
     let more = [("USHER__SERVER__HEADER_TIMEOUT", "1s")];
-    let mut serving = Serving::with(&Place::with_policy(), &more).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &more).await;
     let mut stream = connect(&serving).await;
     stream.write_all(b"POST /chat").await.unwrap();
     // So that its bytes are read before the signal comes.
-    assert_eq!(get(&serving, "/live").await.0, 200);
+    assert_eq!(serving.get("/live").await.status, 200);
     let told = Instant::now();
     serving.running.signal("TERM");
     assert_eq!(serving.running.exit_code(), Some(0), "{}", serving.running.stderr());

@@ -7,18 +7,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use usher::sandbox::{Fault, Times};
 use usher::schema::{Key, Kind};
 
-use super::{Place, Serving, complete, issuer_of};
 use crate::support::{AUDIENCE, SECRET, keys};
+use crate::support::{CommandLine, Process, Server, complete, issuer_of, with, without};
 
-async fn serving(name: &str, value: &str) -> Serving {
-    Serving::with(&Place::with_policy(), &[(name, value)]).await
+async fn serving(name: &str, value: &str) -> Server {
+    Server::with(&CommandLine::with_policy(), &[(name, value)]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_is_set_up_by_environment_alone() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("policy.toml", crate::support::service::POLICY);
-    let serving = Serving::with(&place, &[("USHER__POLICY__FILE", "policy.toml")]).await;
+    let serving = Server::with(&place, &[("USHER__POLICY__FILE", "policy.toml")]).await;
     let payload = serving.payload().await;
     assert_eq!(payload["m"], "alice");
     assert_eq!(payload["chls"]["support:alice"], json!({"read": true, "write": true}));
@@ -28,16 +28,16 @@ async fn a_container_is_set_up_by_environment_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_boolean() {
     let body = json!({"mode": "narrow"});
-    assert_eq!(serving("USHER__POLICY__NARROW", "true").await.ask(&body).await.0, 200);
-    let (status, answer) = serving("USHER__POLICY__NARROW", "false").await.ask(&body).await;
+    assert_eq!(serving("USHER__POLICY__NARROW", "true").await.post_as("alice", &body).await.status, 200);
+    let (status, answer) = serving("USHER__POLICY__NARROW", "false").await.post_as("alice", &body).await.read();
     assert_eq!((status, &answer["errors"][0]["code"]), (422, &json!("mode_not_enabled")), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_size() {
     let body = json!({"state": {"status": "away"}});
-    assert_eq!(serving("USHER__SERVER__MAX_BODY", "1KiB").await.ask(&body).await.0, 200);
-    let (status, answer) = serving("USHER__SERVER__MAX_BODY", "10B").await.ask(&body).await;
+    assert_eq!(serving("USHER__SERVER__MAX_BODY", "1KiB").await.post_as("alice", &body).await.status, 200);
+    let (status, answer) = serving("USHER__SERVER__MAX_BODY", "10B").await.post_as("alice", &body).await.read();
     assert_eq!((status, &answer["code"]), (413, &json!("body_too_large")));
 }
 
@@ -47,7 +47,7 @@ async fn a_duration() {
     serving.payload().await;
     serving.sandbox.fail(Fault::Hang, Times::Once);
     let started = Instant::now();
-    let (status, answer) = serving.ask(&json!({})).await;
+    let (status, answer) = serving.post_as("alice", &json!({})).await.read();
     assert_eq!((status, &answer["code"]), (504, &json!("upstream_timeout")));
     let took = started.elapsed();
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(4), "{took:?}");
@@ -70,10 +70,10 @@ async fn the_time_of_a_request() {
 }
 
 /// The statuses of so many requests, one after another.
-async fn statuses(serving: &Serving, count: usize) -> Vec<u16> {
+async fn statuses(serving: &Server, count: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for _ in 0..count {
-        statuses.push(serving.ask(&json!({})).await.0);
+        statuses.push(serving.post_as("alice", &json!({})).await.status);
     }
     statuses
 }
@@ -85,8 +85,8 @@ async fn a_table_and_an_integer_in_it() {
     assert_eq!(statuses(&table, 3).await, [200, 200, 429]);
     let rate_alone = serving(name, "{rate = \"3/h\"}").await;
     assert_eq!(statuses(&rate_alone, 4).await, [200, 200, 200, 429], "the burst is then the rate's number");
-    let integer = Serving::with(
-        &Place::with_policy(),
+    let integer = Server::with(
+        &CommandLine::with_policy(),
         &[("USHER__LIMITS__PER_MEMBER__RATE", "1/h"), ("USHER__LIMITS__PER_MEMBER__BURST", "1")],
     )
     .await;
@@ -96,15 +96,15 @@ async fn a_table_and_an_integer_in_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_word_off_and_back_again() {
     let name = "USHER__LIMITS__PER_MEMBER";
-    let by_default = Serving::with(&Place::with_policy(), &[]).await;
+    let by_default = Server::with(&CommandLine::with_policy(), &[]).await;
     assert_eq!(statuses(&by_default, 16).await[14..], [200, 429], "the default is a burst of 15");
     let off = serving(name, "off").await;
     assert_eq!(statuses(&off, 20).await, [200; 20]);
 
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("config/usher.toml", "[limits]\nper_member = \"off\"\n");
-    assert_eq!(statuses(&Serving::with(&place, &[]).await, 20).await, [200; 20], "of a file");
-    let again = Serving::with(&place, &[(name, "{rate = \"1/h\"}")]).await;
+    assert_eq!(statuses(&Server::with(&place, &[]).await, 20).await, [200; 20], "of a file");
+    let again = Server::with(&place, &[(name, "{rate = \"1/h\"}")]).await;
     assert_eq!(statuses(&again, 2).await, [200, 429], "the environment wins over the file's `off`");
 }
 
@@ -126,23 +126,20 @@ async fn a_list_of_tables_with_lists_of_strings() {
             },
         );
         let session = keys::Signer::secret().sign(&keys::claims("alice", &[], 600, &claims));
-        let request = serving.client.get(format!("{}/chat-token/grants", serving.url)).bearer_auth(session);
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        let answer = serving.grants(&session).await.json();
         assert_eq!(answer["roles"], roles, "{name}: {answer}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_for_the_log() {
-    let pretty = Place::with_policy();
+    let pretty = CommandLine::with_policy();
     let variables = [("USHER__LOG__FORMAT", "pretty")];
-    let running = crate::support::binary::Running::start(
-        pretty.command(&["serve"]).envs(complete("http://127.0.0.1:1")).envs(variables),
-    );
+    let running = Process::start(pretty.command(&["serve"]).envs(complete("http://127.0.0.1:1")).envs(variables));
     running.wait_for(|_, stderr| stderr.contains(" INFO listening address=127.0.0.1:"));
 
-    let quiet = Place::with_policy();
-    let serving = Serving::with(&quiet, &[("USHER__LOG__LEVEL", "debug")]).await;
+    let quiet = CommandLine::with_policy();
+    let serving = Server::with(&quiet, &[("USHER__LOG__LEVEL", "debug")]).await;
     serving.payload().await;
     serving.running.wait_for(|_, stderr| stderr.contains("\"event\":\"audit\""));
 }
@@ -150,7 +147,7 @@ async fn words_for_the_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_connection_may_take() {
     let more = [("USHER__SERVER__KEEP_ALIVE", "2s"), ("USHER__SERVER__MAX_CONNECTIONS", "1")];
-    let serving = Serving::with(&Place::with_policy(), &more).await;
+    let serving = Server::with(&CommandLine::with_policy(), &more).await;
     let address = serving.url.trim_start_matches("http://").to_owned();
     let ask = async || {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
@@ -171,11 +168,11 @@ async fn what_a_connection_may_take() {
 
 #[test]
 fn the_defaults_of_the_code_are_those_of_the_settings() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("policy.toml", crate::support::service::POLICY);
     let variables =
-        super::with(complete("example"), "USHER__POLICY__FILE", place.path().join("policy.toml").to_str().unwrap());
-    let variables = super::without(variables, "USHER__SERVER__LISTEN");
+        with(complete("example"), "USHER__POLICY__FILE", place.path().join("policy.toml").to_str().unwrap());
+    let variables = without(variables, "USHER__SERVER__LISTEN");
     let settings = usher::settings::Settings::load(&[], &variables.into_iter().collect())
         .unwrap_or_else(|faults| panic!("{faults}"));
     let lifetime = usher::service::Lifetime::default();
@@ -186,15 +183,15 @@ fn the_defaults_of_the_code_are_those_of_the_settings() {
 
 #[test]
 fn too_few_open_files_are_told() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let line = format!("ulimit -n 64; exec {} serve", env!("CARGO_BIN_EXE_usher"));
     let mut command = std::process::Command::new("sh");
     command.args(["-c", &line]).env_clear().envs(complete("http://127.0.0.1:1")).current_dir(place.path());
-    let running = crate::support::binary::Running::start(&mut command);
+    let running = Process::start(&mut command);
     running.wait_for(|_, stderr| stderr.contains("at most 64 files can be open"));
     running.wait_for(|_, stderr| stderr.contains("\"listening\""));
     // More than there can be: those that cannot be accepted wait, and are when others go.
-    let address = super::opened(&running, "\"listening\"").trim_start_matches("http://").to_owned();
+    let address = running.logged_url("\"listening\"").trim_start_matches("http://").to_owned();
     let held: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
     running.wait_for(|_, stderr| stderr.contains("connections cannot be accepted for now"));
     drop(held);
@@ -218,7 +215,7 @@ fn names(keys: &'static [Key], prefix: &str, all: &mut Vec<String>) {
 
 #[test]
 fn every_setting_has_a_variable() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("token", crate::support::API_TOKEN);
     place.write("store", "rediss://:password@redis.example.com\n");
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -272,11 +269,11 @@ fn every_setting_has_a_variable() {
     assert_eq!(all, given, "a setting without a case");
     for (name, value) in values {
         let variable = format!("USHER__{}", name.replace('.', "__").to_uppercase());
-        let complete = super::without(complete("example"), "SIGNALWIRE_API_TOKEN");
+        let complete = without(complete("example"), "SIGNALWIRE_API_TOKEN");
         let complete = if name == "signalwire.api_token_file" {
             complete
         } else {
-            super::with(complete, "USHER__SIGNALWIRE__API_TOKEN", "PT-y")
+            with(complete, "USHER__SIGNALWIRE__API_TOKEN", "PT-y")
         };
         // Some are nothing without another: the guard without its cookie, a certificate without its key.
         let beside = [
@@ -285,10 +282,10 @@ fn every_setting_has_a_variable() {
             ("server.tls.key_file", "USHER__SERVER__TLS__CERT_FILE", "cert.pem"),
         ];
         let complete = match beside.iter().find(|(setting, ..)| *setting == name) {
-            Some((_, other, value)) => super::with(complete, other, value),
+            Some((_, other, value)) => with(complete, other, value),
             None => complete,
         };
-        let (code, stdout, stderr) = place.run(&["check"], &super::with(complete.clone(), &variable, value));
+        let (code, stdout, stderr) = place.run(&["check"], &with(complete.clone(), &variable, value));
         assert_eq!((code, stderr.as_str()), (0, ""), "{variable}={value}");
         // What `check` tells shows that the value was taken.
         for (told, line) in [
@@ -308,7 +305,7 @@ fn every_setting_has_a_variable() {
         }
         // And that it is read as what the setting wants: this is what none of them but a text does.
         if !["signalwire.space", "signalwire.project_id", "signalwire.api_token"].contains(&name) {
-            let (code, _, stderr) = place.run(&["check"], &super::with(complete, &variable, "{"));
+            let (code, _, stderr) = place.run(&["check"], &with(complete, &variable, "{"));
             assert_eq!(code, 3, "{variable}={{: {stderr}");
             assert!(stderr.contains(&format!("error: {variable}: ")), "{stderr}");
         }
@@ -318,7 +315,7 @@ fn every_setting_has_a_variable() {
 /// Two layers that each say a part: what switches a limit off is one word alone.
 #[test]
 fn a_limit_is_not_switched_off_by_what_is_no_rate() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("one.toml", "[limits]\nper_member = \"off\"\n");
     place.write("two.toml", "[limits]\nper_member = { burst = 2 }\n");
     let check = |files: &[&str]| {
@@ -333,9 +330,9 @@ fn a_limit_is_not_switched_off_by_what_is_no_rate() {
 
 #[test]
 fn an_empty_list_is_one() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (value, code) in [("", 0), (" ", 0), ("[]", 0), (",", 3)] {
-        let variables = super::with(complete("example"), "USHER__CORS__ALLOWED_ORIGINS", value);
+        let variables = with(complete("example"), "USHER__CORS__ALLOWED_ORIGINS", value);
         assert_eq!(place.run(&["check"], &variables).0, code, "{value:?}");
     }
 }

@@ -4,13 +4,12 @@
 use std::fs::File;
 
 use jsonwebtoken::Algorithm;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::policy_tests::has_terminal_escapes;
-use super::{Place, Serving, complete, issuer_of, with, without};
-use crate::support::SECRET;
-use crate::support::binary::run;
 use crate::support::keys::{self, Signer};
+use crate::support::{CommandLine, SECRET, Server, complete, issuer_of, run, send, with, without};
 
 /// policy.md's own example.
 const POLICY: &str = include_str!("../policies/good/design.toml");
@@ -21,19 +20,19 @@ const EVIL: &str =
 /// The part of it that a channel's name may hold.
 const EVIL_NAME: &str = "x\u{202e}\u{200b}\u{ad}\u{feff}\u{e0001}\"\\'y";
 
-fn place() -> Place {
-    let place = Place::empty();
+fn place() -> CommandLine {
+    let place = CommandLine::empty();
     place.write("policy.toml", POLICY);
     place
 }
 
 /// `usher explain` with no variable at all, of `policy.toml`: exit code, standard output, standard error.
-fn explain(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+fn explain(place: &CommandLine, arguments: &[&str]) -> (i32, String, String) {
     place.run::<&str, &str>(&[&["explain", "--policy", "policy.toml"], arguments].concat(), &[])
 }
 
 /// The same for these claims and this request.
-fn explain_claims(place: &Place, claims: &Value, ask: Option<&Value>, more: &[&str]) -> (i32, String) {
+fn explain_claims(place: &CommandLine, claims: &Value, ask: Option<&Value>, more: &[&str]) -> (i32, String) {
     place.write("claims.json", claims.to_string());
     let mut arguments = vec!["--claims", "claims.json"];
     if let Some(ask) = ask {
@@ -46,7 +45,7 @@ fn explain_claims(place: &Place, claims: &Value, ask: Option<&Value>, more: &[&s
 }
 
 /// Exit code and document.
-fn as_json(place: &Place, claims: &Value, ask: Option<&Value>) -> (i32, Value) {
+fn as_json(place: &CommandLine, claims: &Value, ask: Option<&Value>) -> (i32, Value) {
     let (code, stdout) = explain_claims(place, claims, ask, &["--json"]);
     (code, document(&stdout))
 }
@@ -231,7 +230,7 @@ fn who_asks_for_nothing_is_told_all_that_may_be_had() {
         json!({"announcements": {"read": true, "write": false}, "support:ann": both()})
     );
     // What may only be asked for by name is told too, though such a request gets nothing.
-    let wild = Place::empty();
+    let wild = CommandLine::empty();
     wild.write("policy.toml", "version = 1\n[roles.agent.channels]\n\"support:*\" = [\"read\"]\n");
     let (code, nothing) = as_json(&wild, &claims, None);
     assert_eq!((code, &nothing["problem"]), (2, &json!("nothing_granted")));
@@ -304,7 +303,7 @@ fn the_texts_of_a_good_handful_of_situations() {
 
 #[test]
 fn a_deny_that_fails_closed_says_why() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let policy =
         "version = 1\n[roles.a.channels]\n\"room:*\" = [\"read\"]\n[roles.a.deny]\n\"room:{closed}\" = [\"read\"]\n";
     place.write("policy.toml", policy);
@@ -349,7 +348,7 @@ fn claims_and_request_come_from_files_or_standard_input() {
 
 #[test]
 fn an_issuer_is_chosen_by_its_alias() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let one = issuer_of("jwks_url = \"https://keys.example.com/\", roles = [\"/realm_access/roles\"]");
     let other = one.replace("\"app\"", "\"corp\"").replace("login", "corp").replace("/realm_access/roles", "groups");
     place.write("config/usher.toml", format!("[session]\nissuers = [{one}, {other}]\n"));
@@ -462,9 +461,9 @@ fn a_request_that_is_not_one_json_document_is_no_valid_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_upstream_body_is_what_the_service_sends() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
-    let serving = Serving::with(&place, &[]).await;
+    let serving = Server::with(&place, &[]).await;
     let issuers = complete("").into_iter().find(|(name, _)| name == "USHER__SESSION__ISSUERS").unwrap();
     for (sub, roles, more, ask) in [
         ("alice", &["customer"] as &[_], json!({"name": "José \"the\" \\ García 💬", "tenant": {"id": 7}}), json!({})),
@@ -494,7 +493,7 @@ async fn the_upstream_body_is_what_the_service_sends() {
     ] {
         let claims = keys::claims(sub, roles, 36_000, &more);
         let before = serving.sandbox.received().len();
-        let (status, answer) = serving.ask_as(&Signer::secret().sign(&claims), &ask).await;
+        let (status, answer) = serving.post(&Signer::secret().sign(&claims), Some(&ask)).await.read();
         let sent = serving.sandbox.received();
         let sent: Value =
             sent.get(before).map(|request| serde_json::from_str(&request.body).unwrap()).unwrap_or_default();
@@ -529,7 +528,7 @@ fn of_issuer(keys: &str) -> Vec<(String, String)> {
 
 #[test]
 fn a_real_session_is_verified_first() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
     let variables = of_issuer(&format!("secret = {SECRET:?}"));
     let signed =
@@ -583,14 +582,14 @@ fn clock_like(text: &str) -> String {
 }
 
 /// A service of this policy that was asked these (without claims: by a guest), in `place` its log, and its events.
-async fn asked(place: &Place, policy: &str, requests: &[(Value, Value)]) -> (Serving, Vec<Value>) {
+async fn asked(place: &CommandLine, policy: &str, requests: &[(Value, Value)]) -> (Server, Vec<Value>) {
     place.write("config/policy.toml", policy);
-    let serving = Serving::with(place, &[("USHER__LOG__LEVEL", "debug")]).await;
+    let serving = Server::with(place, &[("USHER__LOG__LEVEL", "debug")]).await;
     for (claims, ask) in requests {
         if claims.is_null() {
-            serving.client.post(format!("{}/chat-token", serving.url)).json(ask).send().await.unwrap();
+            send(serving.request(Method::POST, "/chat-token").json(ask)).await;
         } else {
-            serving.ask_as(&Signer::secret().sign(claims), ask).await;
+            serving.post(&Signer::secret().sign(claims), Some(ask)).await;
         }
     }
     let written = |stderr: &str| stderr.matches("\"event\":\"audit\"").count();
@@ -601,7 +600,7 @@ async fn asked(place: &Place, policy: &str, requests: &[(Value, Value)]) -> (Ser
 }
 
 /// The same of policy.md's own example, with something of everything.
-async fn decided(place: &Place) -> (Serving, Vec<Value>) {
+async fn decided(place: &CommandLine) -> (Server, Vec<Value>) {
     let claims = |sub: &str, roles: &[&str]| {
         let more =
             json!({"name": EVIL, "projects": ["apollo", 7], "tenant": {"id": "t", "secret": "not read"}, "x": EVIL});
@@ -629,7 +628,7 @@ async fn decided(place: &Place) -> (Serving, Vec<Value>) {
 }
 
 /// Of one event's decision: exit code and document.
-fn explain_event(place: &Place, id: &Value, more: &[&str]) -> (i32, Value) {
+fn explain_event(place: &CommandLine, id: &Value, more: &[&str]) -> (i32, Value) {
     let arguments = ["explain", "--request-id", id.as_str().unwrap(), "--decisions", "usher.log", "--json"];
     let (code, stdout, stderr) = place.run::<&str, &str>(&[&arguments, more].concat(), &[]);
     assert_eq!(stderr, "");
@@ -639,7 +638,7 @@ fn explain_event(place: &Place, id: &Value, more: &[&str]) -> (i32, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_decision_that_is_explained_is_the_one_that_was_recorded() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let (serving, events) = decided(&place).await;
     let sent = serving.sandbox.received();
     let mut sent = sent.iter().map(|request| serde_json::from_str::<Value>(&request.body).unwrap());
@@ -723,7 +722,7 @@ claimed_as = ["customer"]
     ];
     let requests: Vec<_> =
         claims.iter().flat_map(|claims| asks.iter().map(|ask| (claims.clone(), ask.clone()))).collect();
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let (serving, events) = asked(&place, policy, &requests).await;
     let sent = serving.sandbox.received();
     let mut sent = sent.iter().map(|request| serde_json::from_str::<Value>(&request.body).unwrap());
@@ -746,14 +745,14 @@ claimed_as = ["customer"]
 }
 
 /// By the policy in `config`.
-fn as_json_of(place: &Place, claims: &Value, ask: &Value) -> (i32, Value) {
+fn as_json_of(place: &CommandLine, claims: &Value, ask: &Value) -> (i32, Value) {
     place.write("policy.toml", std::fs::read(place.path().join("config/policy.toml")).unwrap());
     as_json(place, claims, Some(ask))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_by_another_policy_is_explained_as_far_as_it_can_be() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let (_serving, events) = decided(&place).await;
     let id = events[1]["request_id"].as_str().unwrap();
     let explain = |policy: &str| {
@@ -788,12 +787,12 @@ async fn a_record_by_another_policy_is_explained_as_far_as_it_can_be() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_refused_before_anything_was_decided_is_not_made_a_decision() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
-    let serving = Serving::with(&place, &[("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 2}")]).await;
-    assert_eq!(serving.ask(&json!({"ttl": 0})).await.0, 422);
-    assert_eq!(serving.ask(&json!({"state": {"a": 1}})).await.0, 422);
-    assert_eq!(serving.ask(&json!({})).await.0, 429);
+    let serving = Server::with(&place, &[("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 2}")]).await;
+    assert_eq!(serving.post_as("alice", &json!({"ttl": 0})).await.status, 422);
+    assert_eq!(serving.post_as("alice", &json!({"state": {"a": 1}})).await.status, 422);
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 429);
     serving.running.wait_for(|_, stderr| stderr.matches("\"event\":\"audit\"").count() == 3);
     place.write("usher.log", serving.running.stderr());
     for (event, code) in serving.running.audit().iter().zip(["invalid_request", "invalid_request", "rate_limited"]) {

@@ -2,10 +2,10 @@
 
 use std::net::TcpListener;
 
-use super::{Place, Serving, free_address, issuer_of};
+use crate::support::{CommandLine, Server, free_address, issuer_of};
 
 /// The exit code, and what was said.
-fn check(place: &Place, more: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
+fn check(place: &CommandLine, more: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let (code, stdout, stderr) = place.run(&[&["healthcheck"], more].concat(), variables);
     (code, stdout + &stderr)
 }
@@ -16,11 +16,11 @@ fn address(url: &str) -> &str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_asks_the_public_listener_where_there_is_no_other() {
-    let place = Place::with_policy();
-    let serving = Serving::with(&place, &[]).await;
+    let place = CommandLine::with_policy();
+    let serving = Server::with(&place, &[]).await;
     let listen = [("USHER__SERVER__LISTEN", address(&serving.url))];
     // Neither secrets nor issuers nor a policy are known to it.
-    let empty = Place::empty();
+    let empty = CommandLine::empty();
     for (more, path) in [(&[][..], "/live"), (&["--ready"][..], "/ready")] {
         let (code, said) = check(&empty, more, &listen);
         assert_eq!(code, 0, "{said}");
@@ -34,23 +34,23 @@ async fn it_asks_the_public_listener_where_there_is_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_asks_the_operators_listener_where_there_is_one_on_loopback_if_that_is_unspecified() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let port = free_address().rsplit(':').next().unwrap().to_owned();
     let unspecified = format!("0.0.0.0:{port}");
-    let serving = Serving::with(&place, &[("USHER__OPS__LISTEN", &unspecified)]).await;
+    let serving = Server::with(&place, &[("USHER__OPS__LISTEN", &unspecified)]).await;
     let variables = [("USHER__OPS__LISTEN", unspecified.as_str()), ("USHER__SERVER__LISTEN", "127.0.0.1:1")];
-    let (code, said) = check(&Place::empty(), &["--ready"], &variables);
+    let (code, said) = check(&CommandLine::empty(), &["--ready"], &variables);
     assert_eq!(code, 0, "{said}");
     assert!(said.contains(&format!("http://127.0.0.1:{port}/ready")), "{said}");
     let public = [("USHER__SERVER__LISTEN", address(&serving.url))];
-    assert_eq!(check(&Place::empty(), &[], &public).0, 0);
+    assert_eq!(check(&CommandLine::empty(), &[], &public).0, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_and_ready_are_two_questions() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let issuers = format!("[{}]", issuer_of("jwks_url = \"http://127.0.0.1:9/\""));
-    let serving = Serving::with(&place, &[("USHER__SESSION__ISSUERS", &issuers)]).await;
+    let serving = Server::with(&place, &[("USHER__SESSION__ISSUERS", &issuers)]).await;
     let listen = [("USHER__SERVER__LISTEN", address(&serving.url))];
     assert_eq!(check(&place, &[], &listen).0, 0);
     let (code, said) = check(&place, &["--ready"], &listen);
@@ -60,7 +60,7 @@ async fn live_and_ready_are_two_questions() {
 
 #[test]
 fn whatever_is_wrong_it_is_1() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let free = free_address();
     // Somebody who accepts and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,6 @@
 //! The layers that settings come in, the later wins: defaults, files, SignalWire's variables, `USHER__…`.
 
-use super::{Place, complete, issuer_of, with, without};
+use crate::support::{CommandLine, complete, issuer_of, with, without};
 
 /// The value that `usher check` understood for a line's label.
 fn understood(stdout: &str, label: &str) -> String {
@@ -9,7 +9,7 @@ fn understood(stdout: &str, label: &str) -> String {
 }
 
 /// Where the service would listen, once everything else is right.
-fn listens(place: &Place, arguments: &[&str], variables: &[(String, String)]) -> String {
+fn listens(place: &CommandLine, arguments: &[&str], variables: &[(String, String)]) -> String {
     let (code, stdout, stderr) = place.run(&[&["check"], arguments].concat(), variables);
     assert_eq!(code, 0, "{stderr}");
     understood(&stdout, "listen")
@@ -21,7 +21,7 @@ fn listen(port: u16) -> String {
 
 #[test]
 fn a_later_layer_wins() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let all = complete("example");
     let silent = without(all.clone(), "USHER__SERVER__LISTEN");
     assert_eq!(listens(&place, &[], &silent), "127.0.0.1:8080", "the default");
@@ -45,7 +45,7 @@ fn a_later_layer_wins() {
 
 #[test]
 fn signalwires_own_variables_win_over_files_and_ours_win_over_them() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let signalwire = |variables: &[(String, String)]| {
         let (code, stdout, stderr) = place.run(&["check"], variables);
         assert_eq!(code, 0, "{stderr}");
@@ -63,7 +63,7 @@ fn signalwires_own_variables_win_over_files_and_ours_win_over_them() {
 
 #[test]
 fn a_space_is_a_name_a_host_or_a_url() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (space, url) in [
         ("example", "https://example.signalwire.com/"),
         ("example.signalwire.com", "https://example.signalwire.com/"),
@@ -86,7 +86,7 @@ fn a_space_is_a_name_a_host_or_a_url() {
 
 #[test]
 fn a_list_of_tables_replaces_the_earlier_one() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let issuer = |name: &str| {
         let text = issuer_of("jwks_url = \"https://keys.example.com/\"");
         text.replace("\"app\"", &format!("\"{name}\"")).replace("login", name)
@@ -109,7 +109,7 @@ fn a_list_of_tables_replaces_the_earlier_one() {
 
 #[test]
 fn what_has_one_underscore_is_not_ours() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     // Kubernetes makes such for a service called usher.
     let made = ["USHER_PORT", "USHER_SERVICE_HOST", "USHER_SERVER_LISTEN", "USHER", "USHERS__SERVER__LISTEN"];
     let variables = made.iter().fold(complete("example"), |variables, name| with(variables, name, "tcp://10.0.0.1:80"));

@@ -1,8 +1,8 @@
 //! The policy's lints in `usher check`: each is told by name, with its line and a caret, and not of what is nearly the
 //! same.
 
-use super::{Place, complete};
 use crate::support::service::POLICY;
+use crate::support::{CommandLine, complete};
 
 /// A lint, what it is told of, and what is nearly the same. All without `version = 1`.
 struct Case {
@@ -264,7 +264,7 @@ id = "{preferred_username}"  # here
 
 /// Checks a policy: the exit code, standard error, and of each lint its name and line.
 fn check(text: &str) -> (i32, String, Vec<(String, usize)>) {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("policy.toml", text);
     let (code, _, stderr) = place.run::<&str, &str>(&["check", "--policy", "policy.toml"], &[]);
     let mut told = Vec::new();
@@ -374,7 +374,7 @@ fn lints_are_told_beside_faults_as_far_as_these_leave_anything_to_say() {
 
 #[test]
 fn lints_of_the_policy_are_told_with_the_settings_too() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write(
         "config/policy.toml",
         whole("[roles.a]\nissuers = [\"corp\"]\n[roles.b.deny]\n\"x:{org}\" = [\"read\"]\n"),
@@ -402,7 +402,7 @@ fn a_name_in_a_policy_never_speaks_to_the_terminal() {
     let text = "[roles.\"\\u001b[31mred\\u202e\".channels]\n\"x:{\\u001b[2Jn\\u202e}:**\" = [\"read\"]\n\
                 \"x:{\\u001b[2Jn\\u202e}:*\" = [\"read\"]\n[roles.\"\\u001b[31mred\\u202e\".deny]\n\
                 \"x:{\\u001b[2Jn\\u202e}:*\" = [\"read\"]\n";
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("policy.toml", whole(text));
     let (code, stdout, stderr) = place.run::<&str, &str>(&["check", "--policy", "policy.toml"], &[]);
     assert_eq!(code, 0);

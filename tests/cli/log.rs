@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use usher::sandbox::{Fault, Times};
 use usher::telemetry::clock;
 
-use super::{Place, Serving, complete, with};
-use crate::support::binary::Running;
 use crate::support::collector::{Collector, Mode};
 use crate::support::keys::{self, Signer};
+use crate::support::{
+    Client, CommandLine, Process, RunningSandbox, SECRET, Server, complete, free_address, issuer_of, send, with,
+};
 
 const POLICY: &str = "version = 1\n[member]\nid = \"{sub|sha256}\"\nstate = { name = \"{name}\" }\n\
                       client_state = [\"status\"]\n[roles.customer.channels]\n\"a:**\" = [\"read\"]\n";
@@ -20,14 +22,12 @@ const POLICY: &str = "version = 1\n[member]\nid = \"{sub|sha256}\"\nstate = { na
 /// What could end a line, hide one, or speak to a terminal (categories Cc, Cf, Zl, Zp).
 const EVIL: &str = "x\r\n{\"event\":\"audit\",\"forged\":1}\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{200b}\u{ad}\u{feff}\u{e0001}";
 
-fn place() -> Place {
-    let place = Place::empty();
-    place.write("config/policy.toml", POLICY);
-    place
+fn place() -> CommandLine {
+    CommandLine::with_files([("config/policy.toml", POLICY)])
 }
 
 /// Bytes over a connection of their own, until it is closed.
-async fn send(url: &str, request: &[u8]) {
+async fn send_bytes(url: &str, request: &[u8]) {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
@@ -35,11 +35,10 @@ async fn send(url: &str, request: &[u8]) {
 }
 
 /// Everything that a client can put something evil into.
-async fn be_evil(url: &str) {
-    let client = super::client();
+async fn be_evil(client: &Client) {
+    let url = &client.url;
     let more = json!({"name": EVIL, "sub": EVIL, "roles": ["customer", EVIL], "jti": EVIL, EVIL: EVIL});
     let session = Signer::secret().sign(&keys::claims("alice", &["customer"], 3_600, &more));
-    let post = |body: Value| client.post(format!("{url}/chat-token")).bearer_auth(&session).json(&body).send();
     for body in [
         json!({}),
         json!({"channels": {"a:b": {"read": true}}, "state": {"status": EVIL}}),
@@ -47,10 +46,10 @@ async fn be_evil(url: &str) {
         json!({"channels": {format!("a:{}", "\u{202e}\u{200b}\u{ad}y"): {"read": true}}}),
         json!({EVIL: EVIL, "mode": EVIL, "member_id": EVIL}),
     ] {
-        post(body).await.unwrap();
+        client.post(&session, Some(&body)).await;
     }
     let unknown = Signer::secret().sign_with(&json!({"kid": EVIL, "alg": EVIL, "typ": EVIL}), &json!({"iss": EVIL}));
-    client.post(format!("{url}/chat-token")).bearer_auth(unknown).send().await.unwrap();
+    client.post(&unknown, None).await;
     // Header values may hold tabs and bytes over 127, which are a terminal's too (U+009B).
     for line in [
         &b"X-Request-Id: a\tb"[..],
@@ -62,10 +61,10 @@ async fn be_evil(url: &str) {
         b"Content-Type: \xe2\x80\xa8",
     ] {
         let head = [b"POST /chat-token?\x7e HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", line, b"\r\n\r\n"].concat();
-        send(url, &head).await;
+        send_bytes(url, &head).await;
     }
-    send(url, "GET /%1b%0a\u{9b}\u{2028} HTTP/1.1\r\nHost: \u{9b}\r\nConnection: close\r\n\r\n".as_bytes()).await;
-    send(url, b"X-EVIL~!#$ /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    send_bytes(url, "GET /%1b%0a\u{9b}\u{2028} HTTP/1.1\r\nHost: \u{9b}\r\nConnection: close\r\n\r\n".as_bytes()).await;
+    send_bytes(url, b"X-EVIL~!#$ /chat-token HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
 }
 
 /// That every character is one that a terminal shows as it is.
@@ -78,9 +77,9 @@ fn assert_visible(stderr: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_line_is_one_json_object_and_each_request_has_one() {
-    let serving = Serving::with(&place(), &[]).await;
-    be_evil(&serving.url).await;
-    let (status, _) = serving.ask(&json!({"channels": {"a:b": {"read": true}}})).await;
+    let serving = Server::with(&place(), &[]).await;
+    be_evil(&serving).await;
+    let (status, _) = serving.post_as("alice", &json!({"channels": {"a:b": {"read": true}}})).await.read();
     assert_eq!(status, 200);
     serving.running.wait_for(|_, stderr| stderr.matches("\"answered\"").count() >= 16);
     let stderr = serving.running.stderr();
@@ -112,16 +111,11 @@ async fn each_line_is_one_json_object_and_each_request_has_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn for_a_person_it_is_one_line_a_request_too() {
-    let sandbox = super::sandbox(crate::support::API_TOKEN).await;
-    let variables = with(complete(&sandbox.1), "USHER__LOG__FORMAT", "pretty");
-    let place = place();
-    let address = super::free_address();
-    let variables = with(variables, "USHER__SERVER__LISTEN", &address);
-    let running = Running::start(place.command(&["serve"]).envs(variables));
-    running.wait_for(|_, stderr| stderr.contains("listening"));
-    be_evil(&format!("http://{address}")).await;
-    running.wait_for(|_, stderr| stderr.matches(" answered ").count() >= 15);
-    let stderr = running.stderr();
+    let more = [("USHER__LOG__FORMAT", "pretty"), ("USHER__SERVER__LISTEN", &*free_address())];
+    let serving = Server::with(&place(), &more).await;
+    be_evil(&serving).await;
+    serving.running.wait_for(|_, stderr| stderr.matches(" answered ").count() >= 15);
+    let stderr = serving.running.stderr();
     assert_visible(&stderr);
     assert_eq!(stderr.matches(" answered ").count(), 15, "{stderr}");
     let line_starts = |line: &str| line.starts_with("20") || line.starts_with("{\"event\":\"audit\",\"time\"");
@@ -132,25 +126,24 @@ async fn for_a_person_it_is_one_line_a_request_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_keeps_nobody_waiting() {
     for reader in ["2>/dev/full", "2> >(sleep 0.2)", "2> >(sleep 60)"] {
-        let sandbox = super::sandbox(crate::support::API_TOKEN).await;
-        let address = super::free_address();
+        let sandbox = RunningSandbox::start().await;
+        let address = free_address();
         let place = place();
         let mut command = std::process::Command::new("bash");
         command.args(["-c", &format!("exec {} serve {reader}", env!("CARGO_BIN_EXE_usher"))]);
         command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(place.path());
-        command.envs(with(complete(&sandbox.1), "USHER__SERVER__LISTEN", &address));
-        let mut running = Running::start(&mut command);
+        command.envs(with(complete(&sandbox.url), "USHER__SERVER__LISTEN", &address));
+        let mut running = Process::start(&mut command);
         running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
-        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        // So that the second reader is gone.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let client = Client::new(format!("http://{address}"));
         // More lines than a pipe holds.
         for _ in 0..500 {
-            let answer = super::client().get(format!("http://{address}/nowhere")).send().await.unwrap();
-            assert_eq!(answer.status(), 404, "{reader}");
+            assert_eq!(client.get("/nowhere").await.status, 404, "{reader}");
         }
-        let post = super::client().post(format!("http://{address}/chat-token"));
         let body = json!({"channels": {"a:b": {"read": true}}});
-        let answer = post.bearer_auth(keys::session("alice", &["customer"])).json(&body).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{reader}");
+        assert_eq!(client.post_as("alice", &body).await.status, 200, "{reader}");
         running.signal("TERM");
         assert_eq!(running.exit_code(), Some(0), "{reader}");
     }
@@ -158,11 +151,11 @@ async fn a_log_that_nobody_reads_keeps_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_told_once_with_its_causes_and_at_its_level() {
-    let serving = Serving::with(&place(), &[("SIGNALWIRE_SPACE", "http://127.0.0.1:9")]).await;
+    let serving = Server::with(&place(), &[("SIGNALWIRE_SPACE", "http://127.0.0.1:9")]).await;
     let body = json!({"channels": {"a:b": {"read": true}}});
-    assert_eq!(serving.ask(&body).await.0, 503);
-    let stranger = serving.client.post(format!("{}/chat-token", serving.url)).bearer_auth("a.b.c");
-    assert_eq!(stranger.send().await.unwrap().status(), 401);
+    assert_eq!(serving.post_as("alice", &body).await.status, 503);
+    let stranger = serving.mint_request("a.b.c");
+    assert_eq!(send(stranger).await.status, 401);
     serving.running.wait_for(|_, stderr| stderr.matches("\"answered\"").count() == 2);
     let stderr = serving.running.stderr();
     let lines: Vec<Value> = stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -179,9 +172,9 @@ async fn a_failure_is_told_once_with_its_causes_and_at_its_level() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_has_its_members_in_their_order_and_no_others() {
-    let serving = Serving::with(&place(), &[]).await;
-    let request = serving.client.get(format!("{}/chat-token/grants", serving.url)).header("x-request-id", "mine");
-    assert_eq!(request.bearer_auth("a.b.c").send().await.unwrap().status(), 401);
+    let serving = Server::with(&place(), &[]).await;
+    let request = serving.request(Method::GET, "/chat-token/grants").header("x-request-id", "mine");
+    assert_eq!(send(request.bearer_auth("a.b.c")).await.status, 401);
     serving.running.wait_for(|_, stderr| stderr.contains("\"answered\""));
     let stderr = serving.running.stderr();
     let line = stderr.lines().find(|line| line.contains("\"answered\"")).unwrap();
@@ -206,9 +199,9 @@ async fn a_line_has_its_members_in_their_order_and_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_invisible_in_a_value_is_escaped_and_stays_what_it_is() {
     const NAME: &str = "config/\u{1b}[2J\u{9b}\u{202e}\u{2028}\u{e0001}\"\\é😀.toml";
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write(NAME, POLICY);
-    let serving = Serving::with(&place, &[("USHER__POLICY__FILE", NAME)]).await;
+    let serving = Server::with(&place, &[("USHER__POLICY__FILE", NAME)]).await;
     serving.running.signal("HUP");
     serving.running.wait_for(|_, stderr| stderr.contains("policy loaded"));
     let stderr = serving.running.stderr();
@@ -219,35 +212,27 @@ async fn what_is_invisible_in_a_value_is_escaped_and_stays_what_it_is() {
     assert_eq!(serde_json::from_str::<Value>(line).unwrap()["path"], NAME);
 }
 
-/// `usher serve` with these variables, as soon as it can be connected to, and its address.
-fn started(place: &Place, space: &str, more: &[(&str, &str)]) -> (Running, String) {
-    let address = super::free_address();
-    let variables = more.iter().fold(complete(space), |variables, (name, value)| with(variables, name, value));
-    let variables = with(variables, "USHER__SERVER__LISTEN", &address);
-    let running = Running::start(place.command(&["serve"]).envs(variables));
-    running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
-    (running, format!("http://{address}"))
-}
-
 /// From within one that somebody waits for, by a library, and one that nobody does any more; and its own line tells it once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_from_within_a_request_tells_its_id() {
     for (format, within) in
         [("json", "\"request_id\":\"hasty\""), ("pretty", "request{request_id=\"hasty\"}: connecting to")]
     {
-        let (sandbox, space) = super::sandbox(crate::support::API_TOKEN).await;
-        let more =
-            [("USHER__LOG__FORMAT", format), ("USHER__LOG__LEVEL", "debug"), ("USHER__SIGNALWIRE__TIMEOUT", "1s")];
-        let (running, url) = started(&Place::with_policy(), &space, &more);
-        sandbox.fail(Fault::Hang, Times::Once);
-        let hasty = super::client().post(format!("{url}/chat-token")).header("x-request-id", "hasty");
-        let hasty = hasty.bearer_auth(keys::session("alice", &["customer"])).timeout(Duration::from_millis(300));
-        assert!(hasty.send().await.unwrap_err().is_timeout());
-        running.wait_for(|_, stderr| stderr.contains("nobody waits for the answer"));
-        let patient = super::client().get(format!("{url}/live")).header("x-request-id", "patient");
-        assert_eq!(patient.send().await.unwrap().status(), 200);
-        running.wait_for(|_, stderr| stderr.contains("patient"));
-        let stderr = running.stderr();
+        let more = [
+            ("USHER__LOG__FORMAT", format),
+            ("USHER__LOG__LEVEL", "debug"),
+            ("USHER__SIGNALWIRE__TIMEOUT", "1s"),
+            ("USHER__SERVER__LISTEN", &*free_address()),
+        ];
+        let serving = Server::with(&CommandLine::with_policy(), &more).await;
+        serving.sandbox.fail(Fault::Hang, Times::Once);
+        let hasty = serving.mint_request(keys::session("alice", &["customer"])).header("x-request-id", "hasty");
+        assert!(hasty.timeout(Duration::from_millis(300)).send().await.unwrap_err().is_timeout());
+        serving.running.wait_for(|_, stderr| stderr.contains("nobody waits for the answer"));
+        let patient = serving.request(Method::GET, "/live").header("x-request-id", "patient");
+        assert_eq!(send(patient).await.status, 200);
+        serving.running.wait_for(|_, stderr| stderr.contains("patient"));
+        let stderr = serving.running.stderr();
         let line = |said: &str| stderr.lines().find(|line| line.contains(said)).unwrap();
         let (connecting, late, answered) =
             (line("connecting to"), line("nobody waits for the answer"), line("patient"));
@@ -266,15 +251,20 @@ async fn there_are_lines_from_its_level_on_with_traces_and_without() {
     let collector = Collector::start(Mode::Takes);
     // Whoever fetches keys speaks by the crate `log`.
     let remote = "{name = \"app\", issuer = \"https://b/\", audiences = [\"b\"], jwks_url = \"http://127.0.0.1:9/\"}";
-    let issuers = format!("[{}, {remote}]", super::issuer_of(&format!("secret = {:?}", super::SECRET)));
+    let issuers = format!("[{}, {remote}]", issuer_of(&format!("secret = {SECRET:?}")));
     for traces in [None, Some(("USHER__TELEMETRY__OTLP_ENDPOINT", &*collector.url))] {
         for level in ["error", "info", "debug", "trace"] {
-            let all = [("USHER__LOG__LEVEL", level), ("USHER__SESSION__ISSUERS", &*issuers)];
+            let all = [
+                ("USHER__LOG__LEVEL", level),
+                ("USHER__SESSION__ISSUERS", &*issuers),
+                ("SIGNALWIRE_SPACE", "http://127.0.0.1:9"),
+                ("USHER__SERVER__LISTEN", &*free_address()),
+            ];
             let all: Vec<_> = traces.into_iter().chain(all).collect();
-            let (running, url) = started(&Place::with_policy(), "http://127.0.0.1:9", &all);
-            let post = super::client().post(format!("{url}/chat-token"));
-            assert_eq!(post.bearer_auth(keys::session("alice", &["customer"])).send().await.unwrap().status(), 503);
-            assert_eq!(super::client().get(format!("{url}/live")).send().await.unwrap().status(), 200);
+            let serving = Server::with(&CommandLine::with_policy(), &all).await;
+            let running = &serving.running;
+            assert_eq!(serving.post(&keys::session("alice", &["customer"]), None).await.status, 503);
+            assert_eq!(serving.get("/live").await.status, 200);
             running.wait_for(|_, stderr| stderr.contains("\"answered\"") && stderr.contains("\"audit\""));
             let least = level.to_uppercase();
             running.wait_for(|_, stderr| stderr.contains(&format!("\"level\":\"{least}\"")));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use quick_junit::{Report, TestCaseStatus};
 
-use super::{Place, issuer_of};
+use crate::support::{CommandLine, issuer_of};
 
 /// policy.md's own example.
 const POLICY: &str = include_str!("../policies/good/design.toml");
@@ -28,15 +28,15 @@ expect.denied = { "support:bob" = ["read"] }
 "#;
 
 /// A place with `policy.toml` and its tests.
-fn place_with(policy: &str, tests: &str) -> Place {
-    let place = Place::empty();
+fn place_with(policy: &str, tests: &str) -> CommandLine {
+    let place = CommandLine::empty();
     place.write("policy.toml", policy);
     place.write("policy.tests.toml", tests);
     place
 }
 
 /// `usher test` with no variable at all.
-fn test(place: &Place, arguments: &[&str]) -> (i32, String, String) {
+fn test(place: &CommandLine, arguments: &[&str]) -> (i32, String, String) {
     place.run::<&str, &str>(&[&["test"], arguments].concat(), &[])
 }
 
@@ -64,7 +64,7 @@ fn the_two_examples_of_the_design_pass_by_its_own_policy() {
 
 #[test]
 fn the_shipped_tests_pass_and_use_every_rule_of_the_shipped_policy() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", include_str!("../../config/policy.toml"));
     place.write("config/policy.tests.toml", include_str!("../../config/policy.tests.toml"));
     let (code, stdout, stderr) = test(&place, &["--min-coverage", "100"]);
@@ -321,7 +321,7 @@ fn every_problem_that_a_decision_can_have_can_be_expected() {
 
 #[test]
 fn narrow_is_a_fault_where_the_settings_switch_it_off() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
     place.write(
         "config/policy.tests.toml",
@@ -437,7 +437,7 @@ fn each_fault_of_a_file_of_tests_is_told_alone_too() {
 
 #[test]
 fn an_issuer_that_the_settings_do_not_have_is_a_fault() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let issuers =
         format!("[{}]", issuer_of("jwks_url = \"https://keys.example.com/\"").replace("\"app\"", "\"auth0\""));
     let variables = [("USHER__SESSION__ISSUERS", issuers.as_str())];
@@ -458,7 +458,7 @@ fn an_issuer_that_the_settings_do_not_have_is_a_fault() {
 
 #[test]
 fn roles_are_where_the_settings_say_and_no_secret_is_needed() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let one = issuer_of("secret_file = \"/gone\", roles = [\"/realm_access/roles\"]");
     let other = one.replace("\"app\"", "\"corp\"").replace("login", "corp").replace("/realm_access/roles", "groups");
     place.write(
@@ -497,7 +497,7 @@ fn roles_are_where_the_settings_say_and_no_secret_is_needed() {
 /// Otherwise another policy would be tested, or this one without its issuers, and nobody would know.
 #[test]
 fn settings_that_say_which_policy_and_whose_sessions_are_not_passed_over() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", POLICY);
     place.write("config/policy.tests.toml", EXAMPLES);
     for (name, value, said) in [
@@ -534,7 +534,7 @@ fn settings_that_say_which_policy_and_whose_sessions_are_not_passed_over() {
 
 #[test]
 fn tests_and_policy_find_one_another() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let good = case("good", "claims.sub = \"a\"\nexpect.member_id = \"a\"");
     let bad = case("bad", "claims.sub = \"a\"\nexpect.member_id = \"b\"");
     place.write("config/policy.toml", POLICY);
@@ -643,7 +643,7 @@ fn several_files_are_each_run_and_each_counted() {
 }
 
 /// The report that was written, as a parser for such reports reads it.
-fn junit(place: &Place) -> Report {
+fn junit(place: &CommandLine) -> Report {
     let text = std::fs::read_to_string(place.path().join("report.xml")).unwrap();
     // XML 1.0 §2.2.
     let is_legal =

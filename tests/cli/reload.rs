@@ -1,14 +1,13 @@
 //! The policy while the service runs: a good file is in force within seconds, a bad one changes nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Place, Serving};
-use crate::support::keys;
 use crate::support::service::POLICY;
+use crate::support::{CommandLine, Server, keys, wait_for};
 
 /// The tests' policy with alice blocked.
 fn blocked() -> String {
@@ -16,49 +15,40 @@ fn blocked() -> String {
 }
 
 /// Asks until alice is answered so; at most the 5 s that are promised (and a little for a busy machine).
-async fn until(serving: &Serving, status: u16) {
-    let started = Instant::now();
-    loop {
-        let (seen, answer) = serving.ask(&json!({})).await;
-        if seen == status {
-            return;
-        }
+async fn until(serving: &Server, status: u16) {
+    wait_for(Duration::from_secs(8), async || {
+        let (seen, answer) = serving.post_as("alice", &json!({})).await.read();
         assert!([200, 403].contains(&seen), "nothing else comes in between: {answer}");
-        assert!(started.elapsed() < Duration::from_secs(8), "still {seen}: {}", serving.running.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if seen == status { Ok(()) } else { Err((seen, serving.running.stderr())) }
+    })
+    .await;
 }
 
-async fn status(serving: &Serving) -> Value {
-    serving.client.get(format!("{}/policy", serving.ops())).send().await.unwrap().json().await.unwrap()
+async fn status(serving: &Server) -> Value {
+    serving.ops().get("/policy").await.json()
 }
 
 /// Waits until `/policy` is like this.
-async fn status_when(serving: &Serving, what: impl Fn(&Value) -> bool) -> Value {
-    let started = Instant::now();
-    loop {
-        let seen = status(serving).await;
-        if what(&seen) {
-            return seen;
-        }
-        assert!(started.elapsed() < Duration::from_secs(8), "{seen}\n{}", serving.running.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+async fn status_when(serving: &Server, what: impl Fn(&Value) -> bool) -> Value {
+    wait_for(Duration::from_secs(8), async || {
+        let seen = serving.ops().get("/policy").await.json();
+        if what(&seen) { Ok(seen) } else { Err((seen, serving.running.stderr())) }
+    })
+    .await
 }
 
-async fn failures(serving: &Serving) -> String {
-    let text = serving.client.get(format!("{}/metrics", serving.ops())).send().await.unwrap().text().await.unwrap();
-    text.lines().find_map(|line| line.strip_prefix("usher_policy_reload_failures_total ")).unwrap().to_owned()
+async fn failures(serving: &Server) -> usize {
+    serving.ops().metric("usher_policy_reload_failures_total").await
 }
 
-async fn serving(place: &Place, more: &[(&str, &str)]) -> Serving {
+async fn serving(place: &CommandLine, more: &[(&str, &str)]) -> Server {
     let ours = [("USHER__OPS__LISTEN", "127.0.0.1:0"), ("USHER__LIMITS__PER_MEMBER", "off")];
-    Serving::with(place, &[&ours, more].concat()).await
+    Server::with(place, &[&ours, more].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_in_force_however_it_was_made() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let serving = serving(&place, &[]).await;
     until(&serving, 200).await;
     place.write("config/policy.toml", blocked());
@@ -77,7 +67,7 @@ async fn a_change_is_in_force_however_it_was_made() {
 /// A Kubernetes `ConfigMap`: the file is a link into a directory that is a link, and that one is swapped.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_symbolic_link_in_its_path_that_is_swapped_is_a_change() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("mounted/..2026_01/policy.toml", POLICY);
     place.write("mounted/..2026_02/policy.toml", blocked());
     let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, place.path().join("mounted").join(name)).unwrap();
@@ -95,7 +85,7 @@ type Case = (&'static str, Option<Vec<u8>>, &'static [&'static str]);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_no_use_changes_nothing_and_is_loud() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let serving = serving(&place, &[]).await;
     let before = status(&serving).await;
     assert_eq!(before["path"], "config/policy.toml");
@@ -121,10 +111,10 @@ async fn a_file_of_no_use_changes_nothing_and_is_loud() {
         for member in ["path", "sha256", "loaded_at"] {
             assert_eq!(seen[member], before[member], "{case}: what is in force stays");
         }
-        assert_eq!(failures(&serving).await, (count + 1).to_string(), "{case}");
-        assert_eq!(serving.ask(&json!({})).await.0, 200, "{case}");
-        let ready = serving.client.get(format!("{}/ready", serving.url)).send().await.unwrap();
-        assert_eq!(ready.status(), 200, "{case}");
+        assert_eq!(failures(&serving).await, count + 1, "{case}");
+        assert_eq!(serving.post_as("alice", &json!({})).await.status, 200, "{case}");
+        let ready = serving.get("/ready").await;
+        assert_eq!(ready.status, 200, "{case}");
     }
     let lines = serving.running.stderr();
     let loud = lines.lines().filter(|line| line.contains("the one in force stays") && line.contains("\"ERROR\""));
@@ -137,11 +127,11 @@ async fn a_file_of_no_use_changes_nothing_and_is_loud() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_watching_it_is_read_again_on_sighup_alone() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let serving = serving(&place, &[("USHER__POLICY__WATCH", "false")]).await;
     place.write("config/policy.toml", blocked());
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(serving.ask(&json!({})).await.0, 200);
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 200);
     serving.running.signal("HUP");
     until(&serving, 403).await;
     // Also where nothing has changed, so that whoever asks for it sees that it was done.
@@ -151,31 +141,31 @@ async fn without_watching_it_is_read_again_on_sighup_alone() {
     place.write("config/policy.toml", "version = 2\n");
     serving.running.signal("HUP");
     status_when(&serving, |seen| !seen["last_error"].is_null()).await;
-    assert_eq!(serving.ask(&json!({})).await.0, 403, "what was in force");
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 403, "what was in force");
 }
 
 /// The first part of it is a policy too, in which nobody is blocked.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_being_written_is_not_taken_for_a_whole_one() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("config/policy.toml", blocked());
     let serving = serving(&place, &[]).await;
     let (whole, text) = (blocked(), std::fs::File::create(place.path().join("config/policy.toml")).unwrap());
     let (first, rest) = whole.split_at(whole.find("[blocked]").unwrap());
     std::io::Write::write_all(&mut &text, first.as_bytes()).unwrap();
     for _ in 0..9 {
-        assert_eq!(serving.ask(&json!({})).await.0, 403);
+        assert_eq!(serving.post_as("alice", &json!({})).await.status, 403);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     std::io::Write::write_all(&mut &text, rest.as_bytes()).unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(serving.ask(&json!({})).await.0, 403);
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 403);
     assert!(!serving.running.stderr().contains("policy loaded"), "{}", serving.running.stderr());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_file_is_not_waited_for() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let serving = serving(&place, &[]).await;
     let path = place.path().join("config/policy.toml");
     std::fs::remove_file(&path).unwrap();
@@ -211,10 +201,10 @@ fn two() -> [(String, Value); 2] {
 }
 
 /// Which of the two policies gave a token wholly.
-async fn given_by(serving: &Serving, session: &str, policies: &[(String, Value); 2]) -> usize {
-    let (status, answer) = serving.ask_as(session, &json!({})).await;
+async fn given_by(serving: &Server, session: &str, policies: &[(String, Value); 2]) -> usize {
+    let (status, answer) = serving.post(session, Some(&json!({}))).await.read();
     assert_eq!(status, 200, "{answer}");
-    let token = serving.given(&answer);
+    let token = serving.granted(&answer);
     policies.iter().position(|(_, wanted)| *wanted == token).unwrap_or_else(|| panic!("of neither policy: {token}"))
 }
 
@@ -222,7 +212,7 @@ async fn given_by(serving: &Serving, session: &str, policies: &[(String, Value);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_every_answer_belongs_to_one_policy_and_none_fails() {
     let policies = two();
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("config/policy.toml", &policies[0].0);
     let serving = serving(&place, &[("USHER__LOG__LEVEL", "info")]).await;
     let session = keys::session("alice", &["customer"]);

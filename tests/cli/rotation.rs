@@ -1,40 +1,43 @@
 //! SignalWire's API token, and the policy, changed under load: nobody is refused for it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::{Load, Place, Serving, with, without};
-use crate::support::keys::session;
 use crate::support::service::POLICY;
-use crate::support::{API_TOKEN, PROJECT};
+use crate::support::{API_TOKEN, CommandLine, Load, PROJECT, Server, complete, with, without};
 
 const NEW_TOKEN: &str = "PT-the-new-api-token-that-must-not-be-seen-either";
 
-async fn serving(place: &Place) -> Serving {
-    Serving::start(place, &["serve"], |space| {
-        let variables = without(super::complete(space), "SIGNALWIRE_API_TOKEN");
+async fn serving(place: &CommandLine) -> Server {
+    Server::start(place, &["serve"], |space| {
+        let variables = without(complete(space), "SIGNALWIRE_API_TOKEN");
         let variables = with(variables, "USHER__SIGNALWIRE__API_TOKEN_FILE", "token");
         with(variables, "USHER__LIMITS__PER_MEMBER", "off")
     })
     .await
 }
 
-async fn status(serving: &Serving) -> u16 {
-    serving.ask_as(&session("alice", &["customer"]), &json!({})).await.0
+async fn status(serving: &Server) -> u16 {
+    serving.post_as("alice", &json!({})).await.status
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_token_and_the_policy_are_changed_under_load_and_nobody_is_refused() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("token", API_TOKEN.to_owned() + "\n");
-    let serving = Arc::new(serving(&place).await);
-    let load = Load::of(4, &serving, |serving, _| async move {
-        let (status, answer) = serving.ask_as(&session("alice", &["customer"]), &json!({})).await;
-        assert_eq!(status, 200, "{answer}");
+    let serving = serving(&place).await;
+    let load = Load::start(4, {
+        let client = serving.client.clone();
+        move |_| {
+            let client = client.clone();
+            async move {
+                let response = client.post_as("alice", &json!({})).await;
+                assert_eq!(response.status, 200, "{response:?}");
+            }
+        }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     // The new one is there, and the old one is revoked at once: before any look at the file that is to come.
@@ -43,7 +46,7 @@ async fn the_api_token_and_the_policy_are_changed_under_load_and_nobody_is_refus
     tokio::time::sleep(Duration::from_millis(500)).await;
     place.write("config/policy.toml", format!("{POLICY}\n[roles.other.channels]\n\"x\" = [\"read\"]\n"));
     serving.running.wait_for(|_, stderr| stderr.contains("policy loaded"));
-    let all = load.end().await.concat().len();
+    let all = load.stop().await.concat().len();
     assert!(all > 50, "{all}");
     let said = serving.running.stdout() + &serving.running.stderr();
     for token in [API_TOKEN, NEW_TOKEN] {
@@ -54,7 +57,7 @@ async fn the_api_token_and_the_policy_are_changed_under_load_and_nobody_is_refus
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_no_use_changes_nothing_and_is_loud() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("token", API_TOKEN);
     let serving = serving(&place).await;
     for (case, content) in [("empty", Some("")), ("two lines", Some("PT-one\nPT-two\n")), ("gone", None)] {

@@ -3,18 +3,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::response::IntoResponse as _;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Load, Place, Serving, tls};
+use super::tls;
 use crate::support::keys::{Signer, claims};
 use crate::support::provider::Provider;
-use crate::support::tls::{Certificate, client};
-use crate::support::{API_TOKEN, AUDIENCE};
+use crate::support::tls::{Certificate, builder};
+use crate::support::{API_TOKEN, AUDIENCE, Client, CommandLine, Load, Server, wait_for};
 
 const CLIENTS: usize = 6;
 /// For how many requests a client keeps a session.
@@ -68,11 +68,10 @@ impl Issuer {
     /// Signs with another from now on, and waits until the last session of the one before has ended: a session of it.
     async fn sign_with(&self, signing: Signing) -> String {
         let before = std::mem::replace(&mut *self.0.lock().unwrap(), Arc::new(signing));
-        let begun = Instant::now();
-        while Arc::strong_count(&before) > 1 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "sessions of before are still in use");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait_for(Duration::from_secs(30), async || {
+            if Arc::strong_count(&before) > 1 { Err("sessions of before are still in use") } else { Ok(()) }
+        })
+        .await;
         before.session("somebody")
     }
 }
@@ -81,13 +80,13 @@ impl Issuer {
 type Held = (Arc<Signing>, String, usize);
 
 /// All that the clients share with those who rotate.
-struct World {
-    place: Place,
+struct Context {
+    place: CommandLine,
     app: Issuer,
     web: Issuer,
     held: [Mutex<Option<Held>>; CLIENTS],
     /// One connection a request.
-    hasty: reqwest::Client,
+    hasty: Client,
     /// The latest policy that may be in force, and the latest that the log has told of.
     written: AtomicUsize,
     loaded: AtomicUsize,
@@ -95,7 +94,7 @@ struct World {
     rotated: Mutex<Vec<&'static str>>,
 }
 
-impl World {
+impl Context {
     /// Who a client is.
     fn who(number: usize) -> (&'static str, String) {
         (["app", "web"][number % 2], format!("user{number}"))
@@ -115,15 +114,15 @@ impl World {
         token
     }
 
-    async fn ask(&self, serving: &Serving, number: usize) {
+    async fn ask(&self, serving: &Server, number: usize) {
         let (alias, sub) = Self::who(number);
         let client = if number < CLIENTS / 2 { &serving.client } else { &self.hasty };
         let session = self.session(number);
         let since = self.loaded.load(Ordering::SeqCst);
-        let (status, answer) = serving.ask_by(client, &session, &json!({})).await;
+        let (status, answer) = client.post(&session, Some(&json!({}))).await.read();
         let until = self.written.load(Ordering::SeqCst);
         assert_eq!(status, 200, "{alias} {sub}: {answer}");
-        let given = serving.given(&answer);
+        let given = serving.granted(&answer);
         let one_of_them = (since..=until).any(|policy| given == granted(policy, (alias, &sub)));
         assert!(one_of_them, "of no policy from {since} to {until}, or not for {alias} {sub}: {given}");
     }
@@ -143,14 +142,14 @@ impl World {
 }
 
 /// The new one in the file, then the old one revoked.
-async fn rotate_api_token(world: &World, serving: &Serving) {
+async fn rotate_api_token(context: &Context, serving: &Server) {
     for number in 1.. {
         let (token, mark) = (format!("PT-the-new-api-token-{number}-must-not-be-seen"), serving.running.mark());
-        world.place.write("secrets/token", format!("{token}\n"));
+        context.place.write("secrets/token", format!("{token}\n"));
         serving.sandbox.set_api_token(&token);
         serving.running.says(mark, |line| line.contains("what this file holds now is in use")).await;
-        world.done("api token");
-        if world.is_over() {
+        context.done("api token");
+        if context.is_over() {
             return;
         }
     }
@@ -172,14 +171,14 @@ fn signing(number: usize) -> Signing {
 
 /// The new one in the file of the issuer that rests; once it is read the app signs by that one, and the other rests when its
 /// sessions are over. These.
-async fn rotate_secret(world: &World, serving: &Serving) -> Vec<String> {
+async fn rotate_secret(context: &Context, serving: &Server) -> Vec<String> {
     let mut over = Vec::new();
     for number in 1.. {
-        put(world, serving, number, secret(number)).await;
-        over.push(world.app.sign_with(signing(number)).await);
-        put(world, serving, number - 1, nobodys()).await;
-        world.done("secret");
-        if world.is_over() {
+        put(context, serving, number, secret(number)).await;
+        over.push(context.app.sign_with(signing(number)).await);
+        put(context, serving, number - 1, nobodys()).await;
+        context.done("secret");
+        if context.is_over() {
             break;
         }
     }
@@ -192,9 +191,9 @@ fn nobodys() -> String {
 }
 
 /// This secret in the file of whose turn it is, and read.
-async fn put(world: &World, serving: &Serving, number: usize, secret: String) {
+async fn put(context: &Context, serving: &Server, number: usize, secret: String) {
     let ((_, file), mark) = (turn(number), serving.running.mark());
-    world.place.write(&file, secret);
+    context.place.write(&file, secret);
     serving.running.says(mark, |line| line.contains("session keys read again") && line.contains(&file)).await;
 }
 
@@ -211,7 +210,7 @@ fn publish(provider: &Provider, keys: &[&Value]) {
 }
 
 /// The new key beside the old one, then signed with, and the old one withdrawn when its sessions are over. These.
-async fn rotate_keys(world: &World, serving: &Serving, provider: &Provider, mut old: Value) -> Vec<String> {
+async fn rotate_keys(context: &Context, serving: &Server, provider: &Provider, mut old: Value) -> Vec<String> {
     let mut over = Vec::new();
     for number in 1..=ROTATIONS {
         let ((signing, new), mark) = (pair(&provider.url, number), serving.running.mark());
@@ -219,15 +218,15 @@ async fn rotate_keys(world: &World, serving: &Serving, provider: &Provider, mut 
         let fetched = serving.running.says(mark, |line| line.contains("session keys fetched"));
         // The first time it is signed with at once: whoever asks with it has the keys fetched.
         if number == 1 {
-            let ((), session) = tokio::join!(fetched, world.web.sign_with(signing));
+            let ((), session) = tokio::join!(fetched, context.web.sign_with(signing));
             over.push(session);
         } else {
             fetched.await;
-            over.push(world.web.sign_with(signing).await);
+            over.push(context.web.sign_with(signing).await);
         }
         publish(provider, &[&new]);
         old = new;
-        world.done("keys");
+        context.done("keys");
     }
     // The last withdrawal is seen with the next fetch, which is not waited for.
     over.pop();
@@ -235,31 +234,32 @@ async fn rotate_keys(world: &World, serving: &Serving, provider: &Provider, mut 
 }
 
 /// Another file, renamed over the old one.
-async fn rotate_policy(world: &World, serving: &Serving) {
+async fn rotate_policy(context: &Context, serving: &Server) {
     for number in 1.. {
         let (text, mark) = (policy(number), serving.running.mark());
         let sha256 = format!("{:x}", Sha256::digest(&text));
-        world.place.write("config/.new", text);
-        world.written.store(number, Ordering::SeqCst);
-        std::fs::rename(world.place.path().join("config/.new"), world.place.path().join("config/policy.toml")).unwrap();
+        context.place.write("config/.new", text);
+        context.written.store(number, Ordering::SeqCst);
+        std::fs::rename(context.place.path().join("config/.new"), context.place.path().join("config/policy.toml"))
+            .unwrap();
         serving.running.says(mark, |line| line.contains("\"policy loaded\"") && line.contains(&sha256)).await;
-        world.loaded.store(number, Ordering::SeqCst);
-        world.done("policy");
-        if world.is_over() {
+        context.loaded.store(number, Ordering::SeqCst);
+        context.done("policy");
+        if context.is_over() {
             return;
         }
     }
 }
 
 /// Both files, one after the other.
-async fn rotate_certificate(world: &World, serving: &Serving, certificates: &[&Certificate; 2]) {
+async fn rotate_certificate(context: &Context, serving: &Server, certificates: &[&Certificate; 2]) {
     for number in 1.. {
         let next = certificates[number % 2];
-        world.place.write("tls/cert.pem", &next.pem);
-        world.place.write("tls/key.pem", &next.key);
+        context.place.write("tls/cert.pem", &next.pem);
+        context.place.write("tls/key.pem", &next.key);
         tls::until(serving, certificates, next).await;
-        world.done("certificate");
-        if world.is_over() {
+        context.done("certificate");
+        if context.is_over() {
             return;
         }
     }
@@ -287,36 +287,36 @@ async fn all_five_at_once_under_load_and_no_request_fails_or_is_answered_wrongly
     let settings =
         [("USHER__SESSION__ISSUERS", issuers.as_str()), ("USHER__SIGNALWIRE__API_TOKEN_FILE", "secrets/token")];
     let serving = Arc::new(tls::serving(&place, &certificates, &settings).await);
-    let world = Arc::new(World {
+    let context = Arc::new(Context {
         place,
         app: Issuer::new(signing(0)),
         web: Issuer::new(first),
         held: Default::default(),
-        hasty: client(&certificates).pool_max_idle_per_host(0).build().unwrap(),
+        hasty: Client::with(&serving.url, builder(&certificates).pool_max_idle_per_host(0)),
         written: AtomicUsize::new(0),
         loaded: AtomicUsize::new(0),
         rotated: Mutex::default(),
     });
-    let load = Load::of(CLIENTS, &serving, {
-        let world = Arc::clone(&world);
-        move |serving, number| {
-            let world = Arc::clone(&world);
-            async move { world.ask(&serving, number).await }
+    let load = Load::start(CLIENTS, {
+        let (serving, context) = (Arc::clone(&serving), Arc::clone(&context));
+        move |number| {
+            let (serving, context) = (Arc::clone(&serving), Arc::clone(&context));
+            async move { context.ask(&serving, number).await }
         }
     });
     let ((), secrets, keys, (), ()) = tokio::join!(
-        rotate_api_token(&world, &serving),
-        rotate_secret(&world, &serving),
-        rotate_keys(&world, &serving, &provider, jwk),
-        rotate_policy(&world, &serving),
-        rotate_certificate(&world, &serving, &certificates),
+        rotate_api_token(&context, &serving),
+        rotate_secret(&context, &serving),
+        rotate_keys(&context, &serving, &provider, jwk),
+        rotate_policy(&context, &serving),
+        rotate_certificate(&context, &serving, &certificates),
     );
-    let all = load.end().await.concat().len();
-    let rotated = world.rotated.lock().unwrap().clone();
+    let all = load.stop().await.concat().len();
+    let rotated = context.rotated.lock().unwrap().clone();
     println!("{all} requests, and rotated in this order: {rotated:?}");
     assert!(all > 500, "{all}");
     for over in secrets.iter().chain(&keys) {
-        let (status, answer) = serving.ask_as(over, &json!({})).await;
+        let (status, answer) = serving.post(over, Some(&json!({}))).await.read();
         assert_eq!(
             (status, answer["code"].as_str()),
             (401, Some("session_invalid")),

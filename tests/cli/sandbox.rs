@@ -1,81 +1,62 @@
 //! `usher sandbox`: SignalWire's stand-in alone; what it prints is all that a service needs to use it.
 
-use std::collections::BTreeMap;
-
+use reqwest::Method;
 use serde_json::json;
 
-use super::{Place, complete, with};
-use crate::support::binary::Running;
-use crate::support::keys;
+use crate::support::{Client, CommandLine, Process, Server, send, session};
 
-struct Sandbox {
-    running: Running,
-    lines: BTreeMap<String, String>,
-}
+const NAMES: [&str; 3] = ["SIGNALWIRE_SPACE", "SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_API_TOKEN"];
 
-impl Sandbox {
-    fn start(place: &Place, more: &[&str]) -> Self {
-        let running = Running::start(place.command(&[&["sandbox"], more].concat()).envs([("HOME", "/")]));
-        running.wait_for(|stdout, _| stdout.lines().count() == 3);
-        let stdout = running.stdout();
-        let lines = stdout.lines().map(|line| line.split_once('=').unwrap());
-        let lines = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { running, lines }
-    }
-
-    fn value(&self, name: &str) -> &str {
-        &self.lines[name]
-    }
+/// `usher sandbox`, once it has printed all of its settings.
+fn start(place: &CommandLine, more: &[&str]) -> Process {
+    let process = Process::start(place.command(&[&["sandbox"], more].concat()).envs([("HOME", "/")]));
+    process.wait_for(|stdout, _| stdout.lines().count() == NAMES.len());
+    process
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lines_that_it_prints_are_the_settings_of_a_service() {
-    let place = Place::with_policy();
-    let sandbox = Sandbox::start(&place, &[]);
-    let names: Vec<_> = sandbox.lines.keys().map(String::as_str).collect();
-    assert_eq!(names, ["SIGNALWIRE_API_TOKEN", "SIGNALWIRE_PROJECT_ID", "SIGNALWIRE_SPACE"]);
-    let variables = sandbox.lines.iter().fold(complete("unused"), |all, (name, value)| with(all, name, value));
-    let running = Running::start(place.command(&["serve"]).envs(variables));
-    running.wait_for(|_, stderr| stderr.contains("\"listening\""));
-    let url = super::opened(&running, "\"listening\"");
-    let request = super::client().post(format!("{url}/chat-token")).bearer_auth(keys::session("alice", &["customer"]));
-    let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+    let place = CommandLine::with_policy();
+    let sandbox = start(&place, &[]);
+    let settings = NAMES.map(|name| (name, sandbox.printed(name)));
+    let serving = Server::with(&place, &settings.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let answer = serving.post(&session("alice", &["customer"]), None).await.json();
     assert_eq!(answer["member_id"], "alice", "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_credentials_can_be_chosen() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("token", "PT-chosen\n");
     let chosen = ["--project-id", "my-project", "--api-token-file", "token", "--listen", "127.0.0.1:0"];
-    let sandbox = Sandbox::start(&place, &chosen);
+    let sandbox = start(&place, &chosen);
     assert_eq!(
-        (sandbox.value("SIGNALWIRE_PROJECT_ID"), sandbox.value("SIGNALWIRE_API_TOKEN")),
-        ("my-project", "PT-chosen")
+        (sandbox.printed("SIGNALWIRE_PROJECT_ID"), sandbox.printed("SIGNALWIRE_API_TOKEN")),
+        ("my-project".to_owned(), "PT-chosen".to_owned())
     );
-    let url = format!("{}/api/chat/tokens", sandbox.value("SIGNALWIRE_SPACE"));
+    let client = Client::new(sandbox.printed("SIGNALWIRE_SPACE"));
     for (password, status) in [("PT-chosen", 200), ("PT-other", 401)] {
         let body = json!({"ttl": 5, "channels": {"a": {"read": true}}});
-        let request = super::client().post(&url).basic_auth("my-project", Some(password)).json(&body);
-        assert_eq!(request.send().await.unwrap().status(), status, "{password}");
+        let request = client.request(Method::POST, "/api/chat/tokens").basic_auth("my-project", Some(password));
+        assert_eq!(send(request.json(&body)).await.status, status, "{password}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_answers_this_machine_alone_unless_it_may_listen_elsewhere() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     for (more, status) in [
         (&[][..], 403),
         (&["--listen", "127.0.0.1:0", "--allow-remote"][..], 403),
         (&["--listen", "0.0.0.0:0", "--allow-remote"][..], 422),
     ] {
-        let sandbox = Sandbox::start(&place, more);
-        let (id, token) = (sandbox.value("SIGNALWIRE_PROJECT_ID"), sandbox.value("SIGNALWIRE_API_TOKEN"));
-        assert!(sandbox.value("SIGNALWIRE_SPACE").starts_with("http://127.0.0.1:"), "an address that can be used");
+        let sandbox = start(&place, more);
+        let (id, token) = (sandbox.printed("SIGNALWIRE_PROJECT_ID"), sandbox.printed("SIGNALWIRE_API_TOKEN"));
+        assert!(sandbox.printed("SIGNALWIRE_SPACE").starts_with("http://127.0.0.1:"), "an address that can be used");
+        let client = Client::new(sandbox.printed("SIGNALWIRE_SPACE"));
         let ask = async |host: &str| {
-            let url = format!("{}/api/chat/tokens", sandbox.value("SIGNALWIRE_SPACE"));
-            let request = super::client().post(url).basic_auth(id, Some(token)).header("host", host).body("{}");
-            request.send().await.unwrap().status().as_u16()
+            let request = client.request(Method::POST, "/api/chat/tokens").basic_auth(&id, Some(&token));
+            send(request.header("host", host).body("{}")).await.status
         };
         for host in ["evil.example", "127.0.0.1.evil.example", "sandbox:8088"] {
             assert_eq!(ask(host).await, status, "{host}");
@@ -88,24 +69,24 @@ async fn it_answers_this_machine_alone_unless_it_may_listen_elsewhere() {
 
 #[test]
 fn a_second_one_takes_another_port_and_both_end_in_good_order() {
-    let place = Place::empty();
-    let mut one = Sandbox::start(&place, &[]);
-    let mut two = Sandbox::start(&place, &[]);
-    let mut three = Sandbox::start(&place, &[]);
-    for name in one.lines.keys() {
-        assert_ne!(one.value(name), two.value(name), "{name}");
+    let place = CommandLine::empty();
+    let mut one = start(&place, &[]);
+    let mut two = start(&place, &[]);
+    let mut three = start(&place, &[]);
+    for name in NAMES {
+        assert_ne!(one.printed(name), two.printed(name), "{name}");
     }
-    one.running.signal("TERM");
-    two.running.signal("INT");
-    three.running.signal("HUP");
-    assert_eq!(three.running.exit_code(), Some(0), "its terminal is gone");
-    assert_eq!((one.running.exit_code(), two.running.exit_code()), (Some(0), Some(0)));
+    one.signal("TERM");
+    two.signal("INT");
+    three.signal("HUP");
+    assert_eq!(three.exit_code(), Some(0), "its terminal is gone");
+    assert_eq!((one.exit_code(), two.exit_code()), (Some(0), Some(0)));
     assert!(place.files().is_empty(), "it writes nothing");
 }
 
 #[test]
 fn it_refuses_what_it_must_not_do() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("empty", "");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();

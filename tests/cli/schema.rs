@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use usher::schema::{Faults, Key, Kind, Source, check, read_toml};
 
-use super::Place;
+use crate::support::CommandLine;
 
 /// The documents: as the command calls them, and the table of keys that each is read against.
 const DOCUMENTS: [(&str, &[Key]); 3] =
@@ -18,7 +18,7 @@ fn root() -> PathBuf {
 
 /// What the command prints.
 fn printed(of: &str) -> String {
-    let (code, stdout, stderr) = Place::empty().run::<&str, &str>(&["schema", of], &[]);
+    let (code, stdout, stderr) = CommandLine::empty().run::<&str, &str>(&["schema", of], &[]);
     assert_eq!((code, stderr.as_str()), (0, ""), "{of}");
     stdout
 }
@@ -105,10 +105,10 @@ fn the_committed_ones_are_what_the_command_prints() {
 #[test]
 fn only_these_three_there_are() {
     for arguments in [&["schema"] as &[_], &["schema", "polcy"], &["schema", "policy", "tests"]] {
-        let (code, stdout, stderr) = Place::empty().run::<&str, &str>(arguments, &[]);
+        let (code, stdout, stderr) = CommandLine::empty().run::<&str, &str>(arguments, &[]);
         assert_eq!((code, stdout.as_str()), (64, ""), "{stderr}");
     }
-    let (_, _, stderr) = Place::empty().run::<&str, &str>(&["schema", "polcy"], &[]);
+    let (_, _, stderr) = CommandLine::empty().run::<&str, &str>(&["schema", "polcy"], &[]);
     assert!(stderr.contains("'policy'"), "{stderr}");
 }
 

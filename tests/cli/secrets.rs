@@ -2,23 +2,22 @@
 
 use serde_json::json;
 
-use super::{Place, Serving, complete, issuer_of, sandbox, with, without};
-use crate::support::{API_TOKEN, SECRET};
+use crate::support::{API_TOKEN, CommandLine, RunningSandbox, SECRET, Server, complete, issuer_of, with, without};
 
 /// Whether the service mints with `token` when it is set up so.
-async fn mints(name: &str, place: &Place, token: &str, more: &[(&str, &str)]) -> bool {
-    let serving = Serving::start_at(sandbox(token).await, place, &["serve"], |space| {
+async fn mints(name: &str, place: &CommandLine, token: &str, more: &[(&str, &str)]) -> bool {
+    let serving = Server::start_at(RunningSandbox::with_token(token).await, place, &["serve"], |space| {
         let silent = without(complete(space), "SIGNALWIRE_API_TOKEN");
         more.iter().fold(silent, |variables, (name, value)| with(variables, name, value))
     });
-    let (status, answer) = serving.ask(&json!({})).await;
+    let (status, answer) = serving.post_as("alice", &json!({})).await.read();
     assert!(status == 200 || answer["code"] == "upstream_failed", "{name}: {answer}");
     status == 200
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_never_parsed() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for token in
         ["007", "true", "[1]", "{a = 1}", "off", "a,b", "\"quoted\"", " spaced ", "5s", "1e3", "PT:with:colons"]
     {
@@ -31,7 +30,7 @@ async fn a_secret_is_never_parsed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secrets_file_may_end_in_one_newline() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (name, content, is_it) in [
         ("no newline", API_TOKEN.to_owned(), true),
         ("a newline", format!("{API_TOKEN}\n"), true),
@@ -52,7 +51,7 @@ async fn a_secrets_file_may_end_in_one_newline() {
 async fn a_session_secret_comes_from_a_file_and_in_base64_too() {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("plain", SECRET);
     place.write("ends", format!("{SECRET}\n"));
     place.write("encoded", STANDARD.encode(SECRET) + "\n");
@@ -67,11 +66,15 @@ async fn a_session_secret_comes_from_a_file_and_in_base64_too() {
         "secret_file = \"encoded\", secret_encoding = \"base64\"".to_owned(),
     ] {
         let issuers = format!("[{}]", issuer_of(&keys));
-        Serving::with(&place, &[("USHER__SESSION__ISSUERS", &issuers)]).await.payload().await;
+        Server::with(&place, &[("USHER__SESSION__ISSUERS", &issuers)]).await.payload().await;
     }
     let issuers = format!("[{}]", issuer_of("secret_file = \"encoded\""));
-    let serving = Serving::with(&place, &[("USHER__SESSION__ISSUERS", &issuers)]).await;
-    assert_eq!(serving.ask(&json!({})).await.1["code"], "session_invalid", "base64 only where it is said");
+    let serving = Server::with(&place, &[("USHER__SESSION__ISSUERS", &issuers)]).await;
+    assert_eq!(
+        serving.post_as("alice", &json!({})).await.json()["code"],
+        "session_invalid",
+        "base64 only where it is said"
+    );
 }
 
 /// Names and values of an environment.
@@ -79,7 +82,7 @@ type Variables = &'static [(&'static str, &'static str)];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_layer_replaces_a_secret_whichever_way_it_was_given() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("right", API_TOKEN);
     let by_file = "[signalwire]\napi_token_file = \"not there\"\n";
     let by_value = "[signalwire]\napi_token = \"wrong\"\n";
@@ -104,7 +107,7 @@ async fn a_later_layer_replaces_a_secret_whichever_way_it_was_given() {
 
 #[test]
 fn a_secret_in_the_place_of_its_file_is_not_shown() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let secret = "PT-s3cr3t/of=somebody";
     let issuer = |keys: &str| format!("[{}]", issuer_of(keys));
     let silent = without(complete("example"), "SIGNALWIRE_API_TOKEN");
@@ -136,7 +139,7 @@ fn a_secret_in_the_place_of_its_file_is_not_shown() {
 
 #[test]
 fn a_file_of_no_use_is_told_at_once() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let made = std::process::Command::new("mkfifo").arg(place.path().join("pipe")).status().unwrap();
     assert!(made.success());
     for (variable, setting) in [
@@ -154,7 +157,7 @@ fn a_file_of_no_use_is_told_at_once() {
 
 #[test]
 fn a_secret_and_its_file_in_one_layer_are_a_fault() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("right", API_TOKEN);
     let both = "[signalwire]\napi_token = \"wrong\"\napi_token_file = \"right\"\n";
     let silent = without(complete("example"), "SIGNALWIRE_API_TOKEN");

@@ -7,20 +7,21 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use jsonwebtoken::Algorithm;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use usher::sandbox::{Fault, Times};
 
-use super::{Place, Serving, complete, issuer_of, with};
-use crate::support::binary::Running;
 use crate::support::keys::{self, Signer};
 use crate::support::service::POLICY;
-use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
+use crate::support::{
+    API_TOKEN, AUDIENCE, CommandLine, ISSUER, PROJECT, SECRET, Server, complete, free_address, issuer_of, send, with,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_serves_by_files_and_environment() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     place.write("here/policy.toml", POLICY);
     place.write("here/session_secret", SECRET.to_owned() + "\n");
     place.write("here/api_token", API_TOKEN.to_owned() + "\n");
@@ -30,7 +31,7 @@ async fn it_serves_by_files_and_environment() {
          issuer = {ISSUER:?}\naudiences = [{AUDIENCE:?}]\nsecret_file = \"here/session_secret\"\n"
     );
     place.write("settings.toml", settings);
-    let serving = Serving::start(&place, &["serve", "--config", "settings.toml"], |space| {
+    let serving = Server::start(&place, &["serve", "--config", "settings.toml"], |space| {
         [("SIGNALWIRE_SPACE", space), ("USHER__SIGNALWIRE__PROJECT_ID", PROJECT)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec()
@@ -55,17 +56,15 @@ async fn it_serves_by_files_and_environment() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_finishes_what_is_in_flight_and_ends_with_0() {
     for signal in ["TERM", "INT"] {
-        let mut serving = Serving::with(&Place::with_policy(), &[]).await;
+        let mut serving = Server::with(&CommandLine::with_policy(), &[]).await;
         serving.sandbox.fail(Fault::Delay(Duration::from_secs(1)), Times::Once);
         let body = json!({});
         let stopping = async {
-            while serving.sandbox.received().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            serving.sandbox.wait_for_calls(1).await;
             serving.running.signal(signal);
         };
-        let ((status, answer), ()) = tokio::join!(serving.ask(&body), stopping);
-        assert_eq!(status, 200, "{signal}: {answer}");
+        let (response, ()) = tokio::join!(serving.post_as("alice", &body), stopping);
+        assert_eq!(response.status, 200, "{signal}: {response:?}");
         assert_eq!(serving.running.exit_code(), Some(0), "{signal}: {}", serving.running.stderr());
         assert_eq!(serving.running.audit().len(), 1, "{signal}");
         let address = serving.url.trim_start_matches("http://");
@@ -75,13 +74,10 @@ async fn a_signal_finishes_what_is_in_flight_and_ends_with_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
-    let mut serving = Serving::with(&Place::with_policy(), &[]).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &[]).await;
     serving.sandbox.fail(Fault::Hang, Times::Once);
-    let request = serving.client.post(format!("{}/chat-token", serving.url));
-    let asking = tokio::spawn(request.bearer_auth(keys::session("alice", &["customer"])).send());
-    while serving.sandbox.received().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let asking = tokio::spawn(serving.mint_request(keys::session("alice", &["customer"])).send());
+    serving.sandbox.wait_for_calls(1).await;
     serving.running.signal("TERM");
     serving.running.wait_for(|_, stderr| stderr.contains("stopping"));
     let second = Instant::now();
@@ -114,14 +110,13 @@ async fn keys_behind_a_url_are_fetched_at_the_start() {
     let signer = Signer::pair(Algorithm::ES256);
     let (url, asked) = key_server(json!({"keys": [signer.jwk(&json!({"kid": "one"}))]})).await;
     let issuers = format!("[{}]", issuer_of(&format!("jwks_url = {url:?}")));
-    let serving = Serving::with(&Place::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await;
+    let serving = Server::with(&CommandLine::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await;
     assert_eq!(asked.load(Ordering::SeqCst), 1, "before anybody asked");
 
     let claims = keys::claims("alice", &["customer"], 3_600, &json!({}));
     for (name, signer, status) in [("its key", signer, 200), ("another", Signer::pair(Algorithm::ES256), 401)] {
         let session = signer.sign_with(&json!({"kid": "one"}), &claims);
-        let answer = serving.client.post(format!("{}/chat-token", serving.url)).bearer_auth(session).send().await;
-        assert_eq!(answer.unwrap().status(), status, "{name}");
+        assert_eq!(serving.post(&session, None).await.status, status, "{name}");
     }
 }
 
@@ -129,8 +124,8 @@ async fn keys_behind_a_url_are_fetched_at_the_start() {
 async fn a_provider_that_is_away_does_not_stop_the_start() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let issuers = format!("[{}]", issuer_of(&format!("jwks_url = \"http://{nobody}/\"")));
-    let serving = Serving::with(&Place::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await;
-    let (status, answer) = serving.ask(&json!({})).await;
+    let serving = Server::with(&CommandLine::with_policy(), &[("USHER__SESSION__ISSUERS", &issuers)]).await;
+    let (status, answer) = serving.post_as("alice", &json!({})).await.read();
     assert_eq!((status, &answer["code"]), (503, &json!("session_keys_unavailable")), "{answer}");
     assert!(serving.running.stderr().contains("session keys cannot be had"), "{}", serving.running.stderr());
 }
@@ -140,7 +135,7 @@ async fn a_space_is_spoken_to_by_tls_alone() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let space = format!("https://{}", upstream.local_addr().unwrap());
     let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("ca.pem", certificate.cert.pem());
     let heard = tokio::spawn(async move {
         let (mut stream, _) = upstream.accept().await.unwrap();
@@ -149,9 +144,8 @@ async fn a_space_is_spoken_to_by_tls_alone() {
         heard.truncate(length);
         heard
     });
-    let serving =
-        Serving::with(&place, &[("SIGNALWIRE_SPACE", &space), ("USHER__SIGNALWIRE__CA_FILE", "ca.pem")]).await;
-    let (status, answer) = serving.ask(&json!({})).await;
+    let serving = Server::with(&place, &[("SIGNALWIRE_SPACE", &space), ("USHER__SIGNALWIRE__CA_FILE", "ca.pem")]).await;
+    let (status, answer) = serving.post_as("alice", &json!({})).await.read();
     assert_eq!((status, &answer["code"]), (503, &json!("upstream_unavailable")), "{answer}");
     let heard = heard.await.unwrap();
     assert_eq!(heard[..2], [0x16, 0x03], "a TLS handshake (RFC 8446 §5.1), and no request in the clear");
@@ -159,7 +153,7 @@ async fn a_space_is_spoken_to_by_tls_alone() {
 
 #[test]
 fn the_issuer_of_dev_is_refused() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     let issuers =
         format!("[{}]", issuer_of(&format!("secret = {SECRET:?}")).replace(ISSUER, "https://dev.usher.invalid/"));
     let variables = with(complete("http://127.0.0.1:1"), "USHER__SESSION__ISSUERS", &issuers);
@@ -170,14 +164,17 @@ fn the_issuer_of_dev_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_event_is_written_at_any_level() {
-    let place = Place::with_policy();
-    let address = super::free_address();
-    let variables = with(complete("http://127.0.0.1:1"), "USHER__LOG__LEVEL", "error");
-    let running = Running::start(place.command(&["serve"]).envs(with(variables, "USHER__SERVER__LISTEN", &address)));
-    running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
+    let place = CommandLine::with_policy();
+    let more = [
+        ("SIGNALWIRE_SPACE", "http://127.0.0.1:1"),
+        ("USHER__LOG__LEVEL", "error"),
+        ("USHER__SERVER__LISTEN", &*free_address()),
+    ];
+    let serving = Server::with(&place, &more).await;
+    let running = &serving.running;
     let ask = async |path: &str| {
-        let request = super::client().post(format!("http://{address}{path}"));
-        request.bearer_auth(keys::session("alice", &["customer"])).send().await.unwrap().status()
+        let request = serving.request(Method::POST, path).bearer_auth(keys::session("alice", &["customer"]));
+        send(request).await.status
     };
     assert_eq!(ask("/elsewhere").await, 404);
     assert_eq!(running.stderr(), "", "nothing is wrong, so nothing is told");

@@ -4,16 +4,16 @@ use toml::{Table, Value};
 use usher::schema::{Key, Kind};
 use usher::settings::KEYS;
 
-use super::{Place, Serving, with};
 use crate::support::{API_TOKEN, AUDIENCE, ISSUER, PROJECT};
+use crate::support::{CommandLine, Server, with};
 
 const SHIPPED: &str = include_str!("../../config/usher.toml");
 const POLICY: &str = include_str!("../../config/policy.toml");
 /// What holds where nothing is said, as the source has it.
 const KEYS_SOURCE: &str = include_str!("../../src/settings/keys.rs");
 
-fn place(settings: &str) -> Place {
-    let place = Place::empty();
+fn place(settings: &str) -> CommandLine {
+    let place = CommandLine::empty();
     place.write("config/usher.toml", settings);
     place.write("config/policy.toml", POLICY);
     place
@@ -174,7 +174,7 @@ async fn it_serves_once_the_marked_lines_are_edited() {
     });
     let place = place(&edited.collect::<Vec<_>>().join("\n"));
     place.write("session_secret", secret);
-    let serving = Serving::start(&place, &["serve"], |space| {
+    let serving = Server::start(&place, &["serve"], |space| {
         with(with(credentials(), "SIGNALWIRE_SPACE", space), "USHER__SERVER__LISTEN", "127.0.0.1:0")
     })
     .await;

@@ -5,11 +5,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 
-use super::{Load, Place, Serving};
-use crate::support::keys::session;
-use crate::support::service::{POLICY, read};
+use crate::support::service::POLICY;
+use crate::support::{
+    Client, CommandLine, Load, Response, RunningSandbox, Server, complete, send, session, wait_for, with,
+};
 
 const PASSWORD: &str = "a-password-of-the-store";
 
@@ -84,21 +86,21 @@ impl Drop for Redis {
 }
 
 /// A replica, and the place that it runs in.
-async fn replica(url: &str, more: &[(&str, &str)]) -> (Place, Serving) {
-    let place = Place::with_policy();
+async fn replica(url: &str, more: &[(&str, &str)]) -> (CommandLine, Server) {
+    let place = CommandLine::with_policy();
     let store = [("USHER__LIMITS__STORE", url), ("USHER__OPS__LISTEN", "127.0.0.1:0")];
-    let serving = Serving::with(&place, &[&store[..], more].concat()).await;
+    let serving = Server::with(&place, &[&store[..], more].concat()).await;
     (place, serving)
 }
 
 /// Two of them.
-async fn two_replicas(url: &str, more: (&str, &str)) -> ([Place; 2], [Arc<Serving>; 2]) {
+async fn two_replicas(url: &str, more: (&str, &str)) -> ([CommandLine; 2], [Arc<Server>; 2]) {
     let ((one, first), (other, second)) = (replica(url, &[more]).await, replica(url, &[more]).await);
     ([one, other], [Arc::new(first), Arc::new(second)])
 }
 
 /// 60 requests, at both replicas at once: their statuses.
-async fn at_once<F>(replicas: &[Arc<Serving>; 2], ask: impl Fn(Arc<Serving>) -> F) -> Vec<u16>
+async fn at_once<F>(replicas: &[Arc<Server>; 2], ask: impl Fn(Arc<Server>) -> F) -> Vec<u16>
 where
     F: Future<Output = u16> + Send + 'static,
 {
@@ -110,32 +112,27 @@ where
     statuses
 }
 
-async fn ask(serving: &Serving, member: &str) -> (u16, Value) {
-    serving.ask_as(&session(member, &["customer"]), &json!({})).await
+async fn ask(client: &Client, member: &str) -> Response {
+    client.post_as(member, &json!({})).await
 }
 
 /// Waits until a member is answered so.
-async fn until(serving: &Serving, member: &str, status: u16, within: Duration) {
-    let begun = Instant::now();
-    loop {
-        let (now, answer) = ask(serving, member).await;
-        if now == status {
-            return;
-        }
-        assert!(begun.elapsed() < within, "{member}: {answer}\n{}", serving.running.stderr());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+async fn until(serving: &Server, member: &str, status: u16, within: Duration) {
+    wait_for(within, async || {
+        let response = ask(serving, member).await;
+        if response.status == status { Ok(()) } else { Err((response, serving.running.stderr())) }
+    })
+    .await;
 }
 
-async fn metric(serving: &Serving, series: &str) -> f64 {
-    let text = serving.client.get(format!("{}/metrics", serving.ops())).send().await.unwrap().text().await.unwrap();
-    assert!(!text.contains(PASSWORD));
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{series}: {text}")).parse().unwrap()
+async fn metric(serving: &Server, series: &str) -> f64 {
+    let ops = serving.ops();
+    assert!(!ops.get("/metrics").await.body.contains(PASSWORD));
+    ops.metric(series).await
 }
 
 fn revoke(url: &str, arguments: &[&str]) -> (i32, String, String) {
-    let ended = Place::empty().run(&[&["revoke"], arguments].concat(), &[("USHER__LIMITS__STORE", url)]);
+    let ended = CommandLine::empty().run(&[&["revoke"], arguments].concat(), &[("USHER__LIMITS__STORE", url)]);
     assert!(!format!("{ended:?}").contains(PASSWORD), "{ended:?}");
     ended
 }
@@ -148,10 +145,10 @@ async fn two_replicas_share_one_limit_exactly() {
     let redis = Redis::start();
     let rate = ("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 20}");
     let (_places, replicas) = two_replicas(&redis.url(), rate).await;
-    let statuses = at_once(&replicas, |serving| async move { ask(&serving, "alice").await.0 }).await;
+    let statuses = at_once(&replicas, |serving| async move { ask(&serving, "alice").await.status }).await;
     let count = |status| statuses.iter().filter(|seen| **seen == status).count();
     assert_eq!((count(200), count(429)), (20, 40), "{statuses:?}");
-    assert_eq!(ask(&replicas[0], "bob").await.0, 200, "another member");
+    assert_eq!(ask(&replicas[0], "bob").await.status, 200, "another member");
     let limited = "usher_limit_decisions_total{limit=\"member\",decision=\"limited\"}";
     assert!((metric(&replicas[0], limited).await + metric(&replicas[1], limited).await - 40.0).abs() < 0.1);
     let left: i64 = redis.query(&["PTTL", "usher:limit:member:alice"]);
@@ -166,10 +163,10 @@ async fn guests_of_one_address_are_counted_for_all_replicas() {
     let (_places, [first, second]) = two_replicas(&redis.url(), rate).await;
     let mut statuses = Vec::new();
     for serving in [&first, &second, &first, &second, &first] {
-        statuses.push(serving.ask_as("no-session", &json!({})).await.0);
+        statuses.push(serving.post("no-session", Some(&json!({}))).await.status);
     }
     assert_eq!(statuses, [401, 401, 401, 429, 429]);
-    assert_eq!(ask(&first, "alice").await.0, 200, "a good session is served all the same");
+    assert_eq!(ask(&first, "alice").await.status, 200, "a good session is served all the same");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,21 +175,27 @@ async fn killed_under_load_it_costs_no_request_where_each_counts_by_itself() {
     let mut redis = Redis::start();
     let (_place, serving) = replica(&redis.url(), &[OFF]).await;
     let serving = Arc::new(serving);
-    let load = Load::of(8, &serving, |serving, who| async move {
-        let (status, answer) = ask(&serving, &format!("user{who}")).await;
-        assert_eq!(status, 200, "{answer}");
+    let load = Load::start(8, {
+        let client = serving.client.clone();
+        move |who| {
+            let client = client.clone();
+            async move {
+                let response = ask(&client, &format!("user{who}")).await;
+                assert_eq!(response.status, 200, "{response:?}");
+            }
+        }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     redis.stop();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(metric(&serving, "usher_limit_store_failing_seconds").await > 0.0);
     redis.start_again();
-    let begun = Instant::now();
-    while metric(&serving, "usher_limit_store_failing_seconds").await > 0.0 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{}", serving.running.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let all = load.end().await.concat().len();
+    wait_for(Duration::from_secs(5), async || {
+        let failing = metric(&serving, "usher_limit_store_failing_seconds").await;
+        if failing > 0.0 { Err((failing, serving.running.stderr())) } else { Ok(()) }
+    })
+    .await;
+    let all = load.stop().await.concat().len();
     assert!(all > 50, "{all}");
     assert!(!serving.running.stderr().contains(PASSWORD));
 }
@@ -204,18 +207,19 @@ async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
     let rate = ("USHER__LIMITS__PER_MEMBER", "{rate = \"1/h\", burst = 2}");
     // Away at the start.
     let (_place, serving) = replica("redis://127.0.0.1:9", &[refuse]).await;
-    let (status, answer) = ask(&serving, "alice").await;
+    let (status, answer) = ask(&serving, "alice").await.read();
     assert_eq!((status, answer["code"].as_str()), (503, Some("limits_unavailable")), "{answer}");
     let (_place, serving) = replica("redis://127.0.0.1:9", &[rate]).await;
-    let statuses = [ask(&serving, "alice").await.0, ask(&serving, "alice").await.0, ask(&serving, "alice").await.0];
+    let statuses =
+        [ask(&serving, "alice").await.status, ask(&serving, "alice").await.status, ask(&serving, "alice").await.status];
     assert_eq!(statuses, [200, 200, 429]);
 
     let redis = Redis::start();
     let (_place, serving) = replica(&redis.url(), &[rate]).await;
-    assert_eq!(ask(&serving, "alice").await.0, 200);
+    assert_eq!(ask(&serving, "alice").await.status, 200);
     redis.signal("STOP");
     let begun = Instant::now();
-    assert_eq!(ask(&serving, "bob").await.0, 200);
+    assert_eq!(ask(&serving, "bob").await.status, 200);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     // Told by the request that found it out.
     serving.running.wait_for(|_, stderr| stderr.contains("limits.on_store_failure says"));
@@ -224,12 +228,12 @@ async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
     assert!(line.contains("\"level\":\"ERROR\"") && line.contains(",\"request_id\":\""), "{line}");
     let begun = Instant::now();
     for member in ["carol", "dave", "erin"] {
-        assert_eq!(ask(&serving, member).await.0, 200);
+        assert_eq!(ask(&serving, member).await.status, 200);
     }
     assert!(begun.elapsed() < Duration::from_millis(600), "{:?}: once is enough to find out", begun.elapsed());
     redis.signal("CONT");
     serving.running.wait_for(|_, stderr| stderr.contains("the store answers again"));
-    assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "alice").await.0), (200, 429), "it counts on");
+    assert_eq!((ask(&serving, "alice").await.status, ask(&serving, "alice").await.status), (200, 429), "it counts on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,11 +241,11 @@ async fn away_or_frozen_it_is_refused_or_counted_here_as_the_settings_say() {
 async fn frozen_nobody_waits_for_it_where_the_settings_say_refuse() {
     let redis = Redis::start();
     let (_place, serving) = replica(&redis.url(), &[("USHER__LIMITS__ON_STORE_FAILURE", "refuse")]).await;
-    assert_eq!(ask(&serving, "alice").await.0, 200);
+    assert_eq!(ask(&serving, "alice").await.status, 200);
     redis.signal("STOP");
     let begun = Instant::now();
     for member in ["alice", "bob", "carol", "dave"] {
-        let (status, answer) = ask(&serving, member).await;
+        let (status, answer) = ask(&serving, member).await.read();
         assert_eq!((status, answer["code"].as_str()), (503, Some("limits_unavailable")), "{answer}");
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
@@ -254,14 +258,13 @@ async fn frozen_nobody_waits_for_it_where_the_settings_say_refuse() {
 async fn while_it_is_away_guests_are_counted_here_or_refused_and_no_session_stays_a_401() {
     let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 2}");
     let statuses = async |on_failure: &str| {
-        let place = Place::with_policy();
+        let place = CommandLine::with_policy();
         place.write("config/policy.toml", format!("{POLICY}[guest]\nrole = \"customer\"\n"));
         let store = ("USHER__LIMITS__STORE", "redis://127.0.0.1:9");
-        let serving = Serving::with(&place, &[store, rate, ("USHER__LIMITS__ON_STORE_FAILURE", on_failure)]).await;
-        let guest =
-            async || read(serving.client.post(format!("{}/chat-token", serving.url)).send().await.unwrap()).await;
-        let mut statuses = vec![guest().await.0, guest().await.0, guest().await.0];
-        statuses.push(serving.ask_as("no-session", &json!({})).await.0);
+        let serving = Server::with(&place, &[store, rate, ("USHER__LIMITS__ON_STORE_FAILURE", on_failure)]).await;
+        let guest = async || send(serving.request(Method::POST, "/chat-token")).await.status;
+        let mut statuses = vec![guest().await, guest().await, guest().await];
+        statuses.push(serving.post("no-session", Some(&json!({}))).await.status);
         statuses
     };
     assert_eq!(statuses("local").await, [200, 200, 429, 429]);
@@ -274,31 +277,32 @@ async fn a_revocation_reaches_every_replica_and_outlasts_the_store() {
     let mut redis = Redis::start();
     let url = redis.url();
     let (_places, [first, second]) = two_replicas(&url, OFF).await;
-    assert_eq!(ask(&first, "alice").await.0, 200);
+    assert_eq!(ask(&first, "alice").await.status, 200);
     let (code, stdout, _) = revoke(&url, &["--member", "alice", "--for", "24h"]);
     assert!(code == 0 && stdout.starts_with("alice is refused until "), "{stdout}");
     for serving in [&first, &second] {
-        let (status, answer) = ask(serving, "alice").await;
+        let (status, answer) = ask(serving, "alice").await.read();
         assert_eq!((status, answer["code"].as_str()), (403, Some("session_revoked")), "{answer}");
-        assert_eq!(ask(serving, "bob").await.0, 200);
+        assert_eq!(ask(serving, "bob").await.status, 200);
     }
     let (code, stdout, _) = revoke(&url, &["--list"]);
     assert!(code == 0 && stdout.ends_with("Z\talice\n") && stdout.lines().count() == 1, "{stdout}");
 
     // One that nobody has asked for, by another program: known from the list alone.
     redis.query::<String>(&["SET", "usher:revoked:carol", "because", "EX", "3600"]);
-    let begun = Instant::now();
-    while metric(&first, "usher_revocations").await < 2.0 {
-        assert!(begun.elapsed() < Duration::from_secs(7), "the list is read every 5 s");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    // The list is read every 5 s.
+    wait_for(Duration::from_secs(7), async || {
+        let known = metric(&first, "usher_revocations").await;
+        if known < 2.0 { Err(known) } else { Ok(()) }
+    })
+    .await;
     redis.stop();
     // The other one finds out by itself too.
-    assert_eq!(ask(&second, "bob").await.0, 200);
+    assert_eq!(ask(&second, "bob").await.status, 200);
     for member in ["alice", "carol"] {
-        assert_eq!(ask(&first, member).await.0, 403, "{member}, while it is away");
+        assert_eq!(ask(&first, member).await.status, 403, "{member}, while it is away");
     }
-    assert_eq!(ask(&first, "bob").await.0, 200);
+    assert_eq!(ask(&first, "bob").await.status, 200);
     assert_eq!(revoke(&url, &["--list"]).0, 1, "unreachable");
 
     redis.start_again();
@@ -308,7 +312,7 @@ async fn a_revocation_reaches_every_replica_and_outlasts_the_store() {
     }
     let (_, stdout, _) = revoke(&url, &["--list"]);
     assert!(stdout.contains("\talice\n") && stdout.contains("\tcarol\n"), "it is given them back: {stdout}");
-    assert_eq!(ask(&first, "carol").await.0, 403);
+    assert_eq!(ask(&first, "carol").await.status, 403);
 
     let (code, stdout, _) = revoke(&url, &["--member", "alice", "--undo"]);
     assert!(code == 0 && stdout.starts_with("alice is refused no more"), "{stdout}");
@@ -322,10 +326,10 @@ async fn a_revocation_reaches_every_replica_and_outlasts_the_store() {
 #[ignore = "needs redis-server"]
 async fn doctor_asks_it_and_a_rotated_url_is_taken() {
     let (old, new) = (Redis::start(), Redis::start());
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     place.write("store", old.url());
-    let serving = Serving::with(&place, &[("USHER__LIMITS__STORE_FILE", "store"), OFF]).await;
-    assert_eq!(ask(&serving, "alice").await.0, 200);
+    let serving = Server::with(&place, &[("USHER__LIMITS__STORE_FILE", "store"), OFF]).await;
+    assert_eq!(ask(&serving, "alice").await.status, 200);
     place.write("store", new.url() + "\n");
     serving.running.wait_for(|_, stderr| stderr.matches("what this file holds now is in use").count() == 1);
     assert_eq!(revoke(&new.url(), &["--member", "alice", "--for", "1h"]).0, 0);
@@ -341,10 +345,10 @@ async fn doctor_asks_it_and_a_rotated_url_is_taken() {
             "FAIL  limits.store: the store cannot be used: the connection is refused",
         ),
     ] {
-        let (_, space) = super::sandbox(crate::support::API_TOKEN).await;
-        let variables = super::with(super::complete(&space), "USHER__LIMITS__STORE", &url);
+        let sandbox = RunningSandbox::start().await;
+        let variables = with(complete(&sandbox.url), "USHER__LIMITS__STORE", &url);
         let ended =
-            tokio::task::spawn_blocking(move || Place::with_policy().run(&["doctor"], &variables)).await.unwrap();
+            tokio::task::spawn_blocking(move || CommandLine::with_policy().run(&["doctor"], &variables)).await.unwrap();
         assert!(ended.0 == code && ended.1.contains(said), "{url}: {ended:?}");
         assert!(!format!("{ended:?}").contains(PASSWORD), "{ended:?}");
     }
@@ -371,14 +375,14 @@ async fn by_tls_it_must_be_the_one_that_its_certificate_names() {
         ("USHER__LIMITS__STORE", url.clone()),
         ("SSL_CERT_FILE", redis.directory.path().join("cert.pem").display().to_string()),
     ];
-    let (code, stdout, stderr) = Place::empty().run(&arguments, &trusted);
+    let (code, stdout, stderr) = CommandLine::empty().run(&arguments, &trusted);
     assert_eq!(code, 0, "{stdout}{stderr}");
     for (case, url) in [("nobody vouches for it", url.clone()), ("not by TLS", redis.url())] {
         let (code, stdout, stderr) = revoke(&url, &["--list"]);
         assert_eq!(code, 1, "{case}: {stdout}{stderr}");
     }
     let (_place, serving) = replica(&url, &[OFF, ("SSL_CERT_FILE", &trusted[1].1)]).await;
-    assert_eq!((ask(&serving, "alice").await.0, ask(&serving, "bob").await.0), (403, 200));
+    assert_eq!((ask(&serving, "alice").await.status, ask(&serving, "bob").await.status), (403, 200));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -387,7 +391,8 @@ async fn one_address_at_two_replicas_at_once_is_counted_exactly() {
     let redis = Redis::start();
     let rate = ("USHER__LIMITS__PER_ADDRESS", "{rate = \"1/h\", burst = 20}");
     let (_places, replicas) = two_replicas(&redis.url(), rate).await;
-    let statuses = at_once(&replicas, |serving| async move { serving.ask_as("no-session", &json!({})).await.0 }).await;
+    let statuses =
+        at_once(&replicas, |serving| async move { serving.post("no-session", Some(&json!({}))).await.status }).await;
     let count = |status| statuses.iter().filter(|seen| **seen == status).count();
     assert_eq!((count(401), count(429)), (20, 40), "{statuses:?}");
 }
@@ -399,33 +404,36 @@ async fn killed_under_load_nobody_is_admitted_uncounted_where_the_settings_say_r
     let refuse = ("USHER__LIMITS__ON_STORE_FAILURE", "refuse");
     let (_place, serving) = replica(&redis.url(), &[OFF, refuse]).await;
     let serving = Arc::new(serving);
-    let load = Load::of(8, &serving, |serving, who| async move {
-        let begun = Instant::now();
-        let request = serving.client.get(format!("{}/chat-token/grants", serving.url));
-        let request = request.bearer_auth(session(&format!("user{who}"), &["customer"]));
-        let answer = request.send().await.unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-        let status = answer.status().as_u16();
-        if status == 503 {
-            let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-            assert!((1..=300).contains(&wait), "{wait}");
-            assert_eq!(answer.json::<Value>().await.unwrap()["code"], "limits_unavailable");
+    let load = Load::start(8, {
+        let client = serving.client.clone();
+        move |who| {
+            let client = client.clone();
+            async move {
+                let begun = Instant::now();
+                let response = client.grants(&session(&format!("user{who}"), &["customer"])).await;
+                assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+                if response.status == 503 {
+                    let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
+                    assert!((1..=300).contains(&wait), "{wait}");
+                    assert_eq!(response.json()["code"], "limits_unavailable");
+                }
+                response.status
+            }
         }
-        status
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     redis.stop();
     until(&serving, "bob", 503, Duration::from_secs(1)).await;
     for _ in 0..5 {
-        assert_eq!(ask(&serving, "bob").await.0, 503);
+        assert_eq!(ask(&serving, "bob").await.status, 503);
     }
     let unavailable = "usher_limit_decisions_total{limit=\"member\",decision=\"unavailable\"}";
     assert!(metric(&serving, unavailable).await > 5.0);
     // Who has no session is told so all the same.
-    assert_eq!(serving.ask_as("no-session", &json!({})).await.0, 401);
+    assert_eq!(serving.post("no-session", Some(&json!({}))).await.status, 401);
     redis.start_again();
     until(&serving, "bob", 200, Duration::from_secs(5)).await;
-    for mut runs in load.end().await {
+    for mut runs in load.stop().await {
         runs.dedup();
         assert!([&[200, 503, 200][..], &[200, 503]].contains(&&runs[..]), "never in between: {runs:?}");
     }
@@ -439,7 +447,7 @@ async fn a_key_that_another_program_has_set_is_in_force_at_once_and_for_its_time
     let (_place, serving) = replica(&redis.url(), &[OFF]).await;
     redis.query::<String>(&["SET", "usher:revoked:bob", "1", "EX", "2"]);
     let begun = Instant::now();
-    let (status, answer) = ask(&serving, "bob").await;
+    let (status, answer) = ask(&serving, "bob").await.read();
     assert_eq!((status, answer["code"].as_str()), (403, Some("session_revoked")), "{answer}");
     let revoked = "usher_limit_decisions_total{limit=\"member\",decision=\"revoked\"}";
     assert!((metric(&serving, revoked).await - 1.0).abs() < 0.1);
@@ -450,7 +458,7 @@ async fn a_key_that_another_program_has_set_is_in_force_at_once_and_for_its_time
 
     // One without an end is refused until somebody deletes it.
     redis.query::<String>(&["SET", "usher:revoked:bob", ""]);
-    assert_eq!(ask(&serving, "bob").await.0, 403);
+    assert_eq!(ask(&serving, "bob").await.status, 403);
     assert_eq!(revoke(&redis.url(), &["--list"]).1, "for ever\tbob\n");
     assert_eq!(redis.query::<i64>(&["DEL", "usher:revoked:bob"]), 1);
     until(&serving, "bob", 200, Duration::from_secs(7)).await;
@@ -459,8 +467,8 @@ async fn a_key_that_another_program_has_set_is_in_force_at_once_and_for_its_time
 #[test]
 fn check_asks_no_store_and_shows_no_password() {
     let url = format!("redis://:{PASSWORD}@127.0.0.1:9/2");
-    let variables = super::with(super::complete("http://127.0.0.1:9"), "USHER__LIMITS__STORE", &url);
-    let (code, stdout, stderr) = Place::with_policy().run(&["check"], &variables);
+    let variables = with(complete("http://127.0.0.1:9"), "USHER__LIMITS__STORE", &url);
+    let (code, stdout, stderr) = CommandLine::with_policy().run(&["check"], &variables);
     let told = stdout + &stderr;
     assert!(code == 0 && !told.contains(PASSWORD), "{told}");
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rcgen::{KeyPair, date_time_ymd};
+use reqwest::Method;
 use rustls::{ClientConfig, HandshakeKind};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use usher::sandbox::{Fault, Times};
 
-use super::{Place, Serving, complete, with};
-use crate::support::keys;
-use crate::support::tls::{Certificate, address, client, client_hello, config, connect, connect_with, presented};
+use crate::support::tls::{Certificate, address, builder, client_hello, config, connect, connect_with, presented};
+use crate::support::{Client, CommandLine, Load, Server, complete, keys, wait_for, with};
 
 const FILES: [(&str, &str); 2] =
     [("USHER__SERVER__TLS__CERT_FILE", "tls/cert.pem"), ("USHER__SERVER__TLS__KEY_FILE", "tls/key.pem")];
@@ -20,35 +20,32 @@ const LIVE: &[u8] = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// What is promised, and a little for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
-pub(super) fn place(certificate: &Certificate) -> Place {
-    let place = Place::with_policy();
+pub(super) fn place(certificate: &Certificate) -> CommandLine {
+    let place = CommandLine::with_policy();
     place.write("tls/cert.pem", &certificate.pem);
     place.write("tls/key.pem", &certificate.key);
     place
 }
 
 /// Serving under TLS, asked by a client that trusts these.
-pub(super) async fn serving(place: &Place, trusted: &[&Certificate], more: &[(&str, &str)]) -> Serving {
+pub(super) async fn serving(place: &CommandLine, trusted: &[&Certificate], more: &[(&str, &str)]) -> Server {
     let ours = [("USHER__OPS__LISTEN", "127.0.0.1:0"), ("USHER__LIMITS__PER_MEMBER", "off")];
-    let mut serving = Serving::with(place, &[&FILES, &ours, more].concat()).await;
-    serving.url = serving.url.replace("http://", "https://");
-    serving.client = client(trusted).build().unwrap();
+    let mut serving = Server::with(place, &[&FILES, &ours, more].concat()).await;
+    serving.client = Client::with(serving.url.replace("http://", "https://"), builder(trusted));
     serving
 }
 
-async fn failures(serving: &Serving) -> String {
-    let text = super::client().get(format!("{}/metrics", serving.ops())).send().await.unwrap().text().await.unwrap();
-    let name = "usher_tls_certificate_reload_failures_total ";
-    text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned()
+async fn failures(serving: &Server) -> usize {
+    serving.ops().metric("usher_tls_certificate_reload_failures_total").await
 }
 
 /// Waits until new connections are greeted with this certificate; how long that took.
-pub(super) async fn until(serving: &Serving, trusted: &[&Certificate], wanted: &Certificate) -> Duration {
+pub(super) async fn until(serving: &Server, trusted: &[&Certificate], wanted: &Certificate) -> Duration {
     let started = Instant::now();
-    while presented(&serving.url, trusted).await != wanted.der {
-        assert!(started.elapsed() < SOON, "still the old one: {}", serving.running.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait_for(SOON, async || {
+        if presented(&serving.url, trusted).await == wanted.der { Ok(()) } else { Err(serving.running.stderr()) }
+    })
+    .await;
     started.elapsed()
 }
 
@@ -78,18 +75,19 @@ async fn a_token_by_https_and_the_log_says_so() {
     let stderr = serving.running.stderr();
     let line = stderr.lines().find(|line| line.contains("\"listening\"")).unwrap();
     assert!(line.contains("\"scheme\":\"https\""), "{line}");
-    assert_eq!(failures(&serving).await, "0");
-    let plain = super::client().get(serving.url.replace("https://", "http://")).send().await;
+    assert_eq!(failures(&serving).await, 0);
+    let plain = Client::new(serving.url.replace("https://", "http://"));
+    let plain = plain.request(Method::GET, "/live").send().await;
     assert!(plain.is_err(), "{plain:?}");
     // The operator's listener is for nobody else, and stays plain.
-    assert!(super::client().get(format!("{}/ready", serving.ops())).send().await.unwrap().status() == 200);
+    assert_eq!(serving.ops().get("/ready").await.status, 200);
 
-    let plain = Serving::with(&Place::with_policy(), &[]).await;
+    let plain = Server::with(&CommandLine::with_policy(), &[]).await;
     assert!(plain.running.stderr().contains("\"scheme\":\"http\""), "{}", plain.running.stderr());
 }
 
 /// How a connection of a client that keeps its sessions began.
-async fn handshake(serving: &Serving, config: &Arc<ClientConfig>) -> HandshakeKind {
+async fn handshake(serving: &Server, config: &Arc<ClientConfig>) -> HandshakeKind {
     let mut stream = connect_with(&serving.url, Arc::clone(config)).await.unwrap();
     // What can be resumed comes along with the first answer.
     live(&mut stream).await.unwrap();
@@ -107,33 +105,27 @@ async fn a_rotation_under_load_costs_nobody_a_request() {
         let resuming = config(&[&old, &new], rustls::ALL_VERSIONS, &[]);
         assert_eq!(handshake(&serving, &resuming).await, HandshakeKind::Full);
         assert_eq!(handshake(&serving, &resuming).await, HandshakeKind::Resumed, "as browsers come back");
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        let fresh = tokio::spawn({
-            let (url, old, new, stopped) = (serving.url.clone(), old.clone(), new.clone(), stopped.clone());
-            async move {
-                let (mut good, mut failed) = (0, Vec::new());
-                while !*stopped.borrow() {
-                    let asked = async { live(&mut connect(&url, &[&old, &new]).await?).await };
-                    match asked.await {
-                        Ok(()) => good += 1,
-                        Err(error) => failed.push(error.to_string()),
-                    }
+        let fresh = Load::start(1, {
+            let (url, old, new) = (serving.url.clone(), old.clone(), new.clone());
+            move |_| {
+                let (url, old, new) = (url.clone(), old.clone(), new.clone());
+                async move {
+                    let connection = connect(&url, &[&old, &new]).await;
+                    let sent = async { live(&mut connection?).await };
+                    sent.await.map_err(|error: std::io::Error| error.to_string())
                 }
-                (good, failed)
             }
         });
-        let kept = tokio::spawn({
-            let (client, url) = (serving.client.clone(), format!("{}/chat-token/grants", serving.url));
-            let session = keys::session("alice", &["customer"]);
-            async move {
-                let (mut good, mut failed) = (0, Vec::new());
-                while !*stopped.borrow() {
-                    match client.get(&url).bearer_auth(&session).send().await.map(|answer| answer.status().as_u16()) {
-                        Ok(200) => good += 1,
-                        other => failed.push(format!("{other:?}")),
+        let kept = Load::start(1, {
+            let (client, session) = (serving.client.clone(), keys::session("alice", &["customer"]));
+            move |_| {
+                let request = client.request(Method::GET, "/chat-token/grants").bearer_auth(&session);
+                async move {
+                    match request.send().await.map(|response| response.status().as_u16()) {
+                        Ok(200) => Ok(()),
+                        other => Err(format!("{other:?}")),
                     }
                 }
-                (good, failed)
             }
         });
         for name in order {
@@ -146,13 +138,11 @@ async fn a_rotation_under_load_costs_nobody_a_request() {
         println!("{order:?}: in use after {took:?}");
         live(&mut open).await.expect("the connection that was there goes on");
         tokio::time::sleep(Duration::from_millis(300)).await;
-        stop.send(true).unwrap();
-        for load in [fresh.await.unwrap(), kept.await.unwrap()] {
-            let (good, failed) = load;
-            println!("{order:?}: {good} requests");
-            assert!(good > 20 && failed.is_empty(), "{order:?}: {good} good, and {failed:?}");
+        for results in [fresh.stop().await.concat(), kept.stop().await.concat()] {
+            println!("{order:?}: {} requests", results.len());
+            assert!(results.len() > 20 && results.iter().all(Result::is_ok), "{order:?}: {results:?}");
         }
-        assert_eq!((told(&serving.running.stderr()), failures(&serving).await.as_str()), (0, "0"), "{order:?}");
+        assert_eq!((told(&serving.running.stderr()), failures(&serving).await), (0, 0), "{order:?}");
         // Nor does a session of before bring the old certificate back.
         assert_eq!(handshake(&serving, &resuming).await, HandshakeKind::Full, "{order:?}");
     }
@@ -167,7 +157,7 @@ async fn a_renewal_of_no_use_changes_nothing_and_is_loud_once_it_has_stood() {
     let started = Instant::now();
     serving.running.wait_for(|_, stderr| told(stderr) == 1);
     assert!(started.elapsed() > Duration::from_secs(8), "a renewal may take a while: {:?}", started.elapsed());
-    assert_eq!(failures(&serving).await, "1");
+    assert_eq!(failures(&serving).await, 1);
     let stderr = serving.running.stderr();
     assert!(
         stderr.contains("server.tls.key_file: the file that it names holds a private key that does not"),
@@ -189,10 +179,10 @@ async fn a_renewal_of_no_use_changes_nothing_and_is_loud_once_it_has_stood() {
         serving.running.signal("HUP");
         serving.running.wait_for(|_, stderr| told(stderr) == count + 2);
         assert!(serving.running.stderr().contains(said), "{case}: {}", serving.running.stderr());
-        assert_eq!(failures(&serving).await, (count + 2).to_string(), "{case}");
+        assert_eq!(failures(&serving).await, count + 2, "{case}");
         assert_eq!(presented(&serving.url, &[&old]).await, old.der, "{case}");
     }
-    assert_eq!(serving.ask(&json!({})).await.0, 200);
+    assert_eq!(serving.post_as("alice", &json!({})).await.status, 200);
     // And mended it counts.
     place.write("tls/cert.pem", &new.pem);
     place.write("tls/key.pem", &new.key);
@@ -220,7 +210,7 @@ async fn on_sighup_they_are_read_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_symbolic_link_in_their_path_that_is_swapped_is_a_change() {
     let (old, new) = (Certificate::new(), Certificate::new());
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (directory, certificate) in [("..1", &old), ("..2", &new)] {
         place.write(&format!("tls/{directory}/cert.pem"), &certificate.pem);
         place.write(&format!("tls/{directory}/key.pem"), &certificate.key);
@@ -256,7 +246,7 @@ async fn a_thousand_handshakes_half_done_slow_nobody_down() {
         let started = Instant::now();
         let asked = async { live(&mut connect(&serving.url, &[&certificate]).await?).await };
         tokio::time::timeout(SOON, asked).await.expect("nobody waits for them").unwrap();
-        assert_eq!(serving.ask(&json!({})).await.0, 200);
+        assert_eq!(serving.post_as("alice", &json!({})).await.status, 200);
         slowest = slowest.max(started.elapsed());
     }
     println!("the slowest of 50, handshake and two requests: {slowest:?}");
@@ -281,9 +271,7 @@ async fn it_drains_and_cuts_off_as_in_the_clear() {
     let session = keys::session("alice", &["customer"]);
     let head = format!("POST /chat-token HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {session}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
-    while serving.sandbox.received().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    serving.sandbox.wait_for_calls(1).await;
     let stopping = Instant::now();
     serving.running.signal("TERM");
     let mut answer = String::new();
@@ -299,9 +287,7 @@ async fn it_drains_and_cuts_off_as_in_the_clear() {
     serving.sandbox.fail(Fault::Hang, Times::Once);
     let mut stream = connect(&serving.url, &[&certificate]).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    while serving.sandbox.received().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    serving.sandbox.wait_for_calls(1).await;
     serving.running.signal("TERM");
     assert_eq!(serving.running.exit_code(), Some(1));
     assert_eq!(serving.running.audit()[0]["outcome"], "failed");
@@ -311,10 +297,10 @@ async fn it_drains_and_cuts_off_as_in_the_clear() {
 async fn a_health_check_asks_whether_something_is_up_and_reads_no_key() {
     let certificate = Certificate::new();
     let place = place(&certificate);
-    let serving = Serving::with(&place, &FILES).await;
+    let serving = Server::with(&place, &FILES).await;
     let listen = address(&serving.url).to_owned();
     // Neither file is there for it, and nobody vouches for the certificate.
-    let empty = Place::empty();
+    let empty = CommandLine::empty();
     let variables = [FILES[0], FILES[1], ("USHER__SERVER__LISTEN", &listen)];
     for (arguments, path) in [(&["healthcheck"][..], "/live"), (&["healthcheck", "--ready"], "/ready")] {
         let (code, stdout, stderr) = empty.run(arguments, &variables);
@@ -326,7 +312,7 @@ async fn a_health_check_asks_whether_something_is_up_and_reads_no_key() {
     let (code, _, stderr) = empty.run::<&str, &str>(&["healthcheck"], &[]);
     assert_eq!(code, 0, "{stderr}");
     let plain = [("USHER__SERVER__LISTEN", &listen)];
-    assert_eq!(Place::empty().run(&["healthcheck"], &plain).0, 1, "without TLS there is no answer");
+    assert_eq!(CommandLine::empty().run(&["healthcheck"], &plain).0, 1, "without TLS there is no answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,7 +342,7 @@ async fn what_a_client_sends_fills_no_log() {
 
 /// What `check` says of these two files: exit code, standard output, standard error.
 fn check(certificate: Option<&str>, key: Option<&str>) -> (i32, String, String) {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (name, text) in [("tls/cert.pem", certificate), ("tls/key.pem", key)] {
         if let Some(text) = text {
             place.write(name, text);

@@ -4,28 +4,26 @@ use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use usher::sandbox::{Fault, Times};
 
-use super::{Place, Serving, complete, free_address, with};
-use crate::support::binary::Running;
 use crate::support::collector::{Collector, Mode};
-use crate::support::{API_TOKEN, SECRET, keys};
+use crate::support::{API_TOKEN, CommandLine, SECRET, Server, complete, free_address, keys, send, with};
 
 const SETTING: &str = "USHER__TELEMETRY__OTLP_ENDPOINT";
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
-async fn serving(collector: &Collector) -> Serving {
-    Serving::with(&Place::with_policy(), &[(SETTING, &collector.url)]).await
+async fn serving(collector: &Collector) -> Server {
+    Server::with(&CommandLine::with_policy(), &[(SETTING, &collector.url)]).await
 }
 
 /// `POST /chat-token` for alice with these headers; the status.
-async fn post(serving: &Serving, headers: &[(&str, &str)]) -> u16 {
-    let request = serving.client.post(format!("{}/chat-token", serving.url));
-    let request = request.bearer_auth(keys::session("alice", &["customer"]));
+async fn post(serving: &Server, headers: &[(&str, &str)]) -> u16 {
+    let request = serving.mint_request(keys::session("alice", &["customer"]));
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    request.send().await.unwrap().status().as_u16()
+    send(request).await.status
 }
 
 fn parent(flags: &str) -> String {
@@ -169,7 +167,7 @@ async fn nothing_else_of_the_clients_goes_on_to_signalwire() {
     let (space, heads) = heads();
     let collector = Collector::start(Mode::Takes);
     let more = [(SETTING, &*collector.url), ("SIGNALWIRE_SPACE", &*space)];
-    let serving = Serving::with(&Place::with_policy(), &more).await;
+    let serving = Server::with(&CommandLine::with_policy(), &more).await;
     let headers = [("traceparent", &*parent("01")), ("baggage", "member=alice"), ("b3", "1-2-1")];
     assert_eq!(post(&serving, &headers).await, 502);
     let heads = heads.lock().unwrap().clone();
@@ -189,18 +187,12 @@ async fn nothing_else_of_the_clients_goes_on_to_signalwire() {
 async fn a_problem_is_told_by_its_code_and_only_a_5xx_is_an_error() {
     let collector = Collector::start(Mode::Takes);
     let serving =
-        Serving::with(&Place::with_policy(), &[(SETTING, &collector.url), ("USHER__SIGNALWIRE__TIMEOUT", "1s")]).await;
-    let url = |path: &str| format!("{}{path}", serving.url);
-    serving.client.post(url("/chat-token")).bearer_auth("a.b.c").send().await.unwrap();
-    serving.client.get(url("/alice/s3cr3t?token=t0ken")).send().await.unwrap();
-    serving.client.request("ALICE".parse().unwrap(), url("/chat-token")).send().await.unwrap();
-    serving
-        .client
-        .get(url("/chat-token/grants"))
-        .bearer_auth(keys::session("alice", &["customer"]))
-        .send()
-        .await
-        .unwrap();
+        Server::with(&CommandLine::with_policy(), &[(SETTING, &collector.url), ("USHER__SIGNALWIRE__TIMEOUT", "1s")])
+            .await;
+    serving.post("a.b.c", None).await;
+    serving.get("/alice/s3cr3t?token=t0ken").await;
+    send(serving.request("ALICE".parse().unwrap(), "/chat-token")).await;
+    serving.grants(&keys::session("alice", &["customer"])).await;
     serving.sandbox.fail(Fault::Hang, Times::Once);
     assert_eq!(post(&serving, &[]).await, 504);
     let spans = collector.wait_for(5).await;
@@ -229,14 +221,15 @@ async fn nothing_secret_or_personal_is_in_a_span() {
     let collector = Collector::start(Mode::Takes);
     let serving = serving(&collector).await;
     let session = keys::session("alice", &["customer"]);
-    let (status, answer) = serving.ask_as(&session, &json!({"channels": {"support:alice": {"read": true}}})).await;
+    let (status, answer) =
+        serving.post(&session, Some(&json!({"channels": {"support:alice": {"read": true}}}))).await.read();
     assert_eq!(status, 200);
     let token = answer["token"].as_str().unwrap().to_owned();
-    serving.ask_as(&session, &json!({"channels": {"forbidden": {"write": true}}})).await;
-    serving.ask_as(&session, &json!({"state": {"unheard": "of"}, "member_id": "bob"})).await;
-    serving.ask_as(&keys::session("mallory", &["customer"]), &json!({})).await;
-    let path = format!("{}/pasted/{session}?token={session}", serving.url);
-    serving.client.get(path).header("user-agent", "Mozilla").send().await.unwrap();
+    serving.post(&session, Some(&json!({"channels": {"forbidden": {"write": true}}}))).await;
+    serving.post(&session, Some(&json!({"state": {"unheard": "of"}, "member_id": "bob"}))).await;
+    serving.post(&keys::session("mallory", &["customer"]), Some(&json!({}))).await;
+    let path = format!("/pasted/{session}?token={session}");
+    send(serving.request(Method::GET, &path).header("user-agent", "Mozilla")).await;
     collector.wait_for(5).await;
     let bytes = String::from_utf8_lossy(&collector.bytes()).into_owned();
     assert!(bytes.contains("/chat-token") && bytes.contains("channels_denied"), "{bytes}");
@@ -289,10 +282,9 @@ async fn the_log_is_the_same_with_traces_and_without() {
     for endpoint in [None, Some(&*collector.url)] {
         let timeout = ("USHER__SIGNALWIRE__TIMEOUT", "1s");
         let more: Vec<_> = endpoint.map(|url| (SETTING, url)).into_iter().chain([timeout]).collect();
-        let mut serving = Serving::with(&Place::with_policy(), &more).await;
+        let mut serving = Server::with(&CommandLine::with_policy(), &more).await;
         assert_eq!(post(&serving, &[]).await, 200);
-        let stranger = serving.client.post(format!("{}/chat-token", serving.url)).bearer_auth("a.b.c");
-        assert_eq!(stranger.send().await.unwrap().status(), 401);
+        assert_eq!(serving.post("a.b.c", None).await.status, 401);
         // Its failure is logged by the task that mints, as nobody waits for the answer.
         serving.sandbox.fail(Fault::Hang, Times::Once);
         let hasty = tokio::time::timeout(Duration::from_millis(300), post(&serving, &[])).await;
@@ -315,15 +307,9 @@ async fn the_log_is_the_same_with_traces_and_without() {
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_are_recorded_at_any_level_of_the_log() {
     let (collector, address) = (Collector::start(Mode::Takes), free_address());
-    let (sandbox, space) = super::sandbox(API_TOKEN).await;
     let more = [(SETTING, &*collector.url), ("USHER__LOG__LEVEL", "error"), ("USHER__SERVER__LISTEN", &*address)];
-    let variables = more.iter().fold(complete(&space), |variables, (name, value)| with(variables, name, value));
-    let place = Place::with_policy();
-    let running = Running::start(place.command(&["serve"]).envs(variables));
-    running.wait_for(|_, _| std::net::TcpStream::connect(&address).is_ok());
-    let answer = super::client().post(format!("http://{address}/chat-token"));
-    let answer = answer.bearer_auth(keys::session("alice", &["customer"])).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let Server { running, sandbox, client, .. } = &Server::with(&CommandLine::with_policy(), &more).await;
+    assert_eq!(client.post(&keys::session("alice", &["customer"]), None).await.status, 200);
     assert_eq!(collector.wait_for(1).await.len(), 6);
     assert_eq!(sandbox.received().len(), 1);
     assert!(running.stderr().lines().all(|line| line.contains("\"event\":\"audit\"")), "{}", running.stderr());
@@ -334,7 +320,7 @@ async fn spans_are_recorded_at_any_level_of_the_log() {
 async fn no_line_of_the_log_is_in_a_span_that_is_for_traces() {
     let collector = Collector::start(Mode::Takes);
     let more = [(SETTING, &*collector.url), ("USHER__LOG__LEVEL", "trace")];
-    let serving = Serving::with(&Place::with_policy(), &more).await;
+    let serving = Server::with(&CommandLine::with_policy(), &more).await;
     assert_eq!(post(&serving, &[]).await, 200);
     collector.wait_for(1).await;
     let stderr = serving.running.stderr();
@@ -358,7 +344,7 @@ async fn without_the_setting_there_are_no_traces() {
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*collector.url),
         ("OTEL_TRACES_EXPORTER", "otlp"),
     ];
-    let mut serving = Serving::with(&Place::with_policy(), &more).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &more).await;
     let headers = [("traceparent", &*parent("01")), ("tracestate", "a=1")];
     assert_eq!(post(&serving, &headers).await, 200);
     let received = serving.sandbox.received().pop().unwrap();
@@ -386,7 +372,7 @@ async fn opentelemetrys_own_variables_change_nothing() {
         ("http_proxy", "http://127.0.0.1:9"),
         ("HTTP_PROXY", "http://127.0.0.1:9"),
     ];
-    let serving = Serving::with(&Place::with_policy(), &more).await;
+    let serving = Server::with(&CommandLine::with_policy(), &more).await;
     assert_eq!(post(&serving, &[]).await, 200);
     let spans = collector.wait_for(1).await;
     assert_eq!(spans.len(), 6, "{spans:?}");
@@ -408,7 +394,7 @@ async fn at_the_end_the_last_spans_are_sent() {
 }
 
 /// How often each is said: that traces are lost, and that they are delivered again.
-fn said(serving: &Serving) -> [usize; 2] {
+fn said(serving: &Server) -> [usize; 2] {
     let stderr = serving.running.stderr();
     ["traces cannot be delivered", "traces are delivered again"].map(|said| stderr.matches(said).count())
 }
@@ -435,7 +421,7 @@ async fn in_trouble(case: &'static str, mode: Option<Mode>, cause: &'static str)
         collector.as_ref().map_or_else(|| format!("http://{}", free_address()), |collector| collector.url.clone());
     let address = url.trim_start_matches("http://");
     let more = [(SETTING, &*url), ("USHER__LIMITS__PER_MEMBER", "off")];
-    let mut serving = Serving::with(&Place::with_policy(), &more).await;
+    let mut serving = Server::with(&CommandLine::with_policy(), &more).await;
     let asked = Instant::now();
     for _ in 0..20 {
         assert_eq!(post(&serving, &[]).await, 200, "{case}");
@@ -470,7 +456,7 @@ async fn in_trouble(case: &'static str, mode: Option<Mode>, cause: &'static str)
 
 #[test]
 fn an_endpoint_that_is_none_stops_the_start() {
-    let place = Place::with_policy();
+    let place = CommandLine::with_policy();
     for (endpoint, said) in [
         ("", "this is an empty string"),
         ("collector", "`collector` cannot be used: it is no URL"),

@@ -1,10 +1,9 @@
 //! How commands are given, and what exit status says.
 
-use super::Place;
-use crate::support::binary::run;
+use crate::support::{CommandLine, run};
 
 fn usage(arguments: &[&str]) -> (i32, String, String) {
-    run(&mut Place::empty().command(arguments))
+    run(&mut CommandLine::empty().command(arguments))
 }
 
 #[test]
@@ -54,7 +53,7 @@ fn wrong_usage_is_64_and_names_what_is_near() {
 
 #[test]
 fn a_session_without_a_dev_that_runs_fails_with_1() {
-    let place = Place::empty();
+    let place = CommandLine::empty();
     let runtime = place.path().to_str().unwrap();
     for (arguments, said) in
         [(&["session", "--sub", "a"] as &[_], "no `usher dev`"), (&["session", "--sub", "a", "--port", "1"], "port 1:")]

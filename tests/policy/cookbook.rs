@@ -8,7 +8,7 @@ use usher::analysis::{Cases, TEST_FILE_KEYS};
 use usher::policy::{self, Policy};
 use usher::schema::{Key, Kind};
 
-use crate::support::binary::{run, usher};
+use crate::support::{CommandLine, run};
 
 const DOCS: &str = include_str!("../../docs/policy.md");
 const TESTS: &str = ".tests.toml";
@@ -82,14 +82,14 @@ fn every_recipe_says_what_it_is_for_and_has_its_tests() {
 
 #[test]
 fn every_recipe_passes_its_tests_and_they_use_every_rule() {
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = CommandLine::empty();
     for name in names(false) {
         let policy = directory().join(format!("{name}.toml"));
-        let (code, stdout, stderr) = run(usher(elsewhere.path()).args(["check", "--policy"]).arg(&policy));
+        let (code, stdout, stderr) = run(elsewhere.command(&["check", "--policy"]).arg(&policy));
         assert_eq!((code, stderr.as_str()), (0, ""), "{name}: {stdout}");
 
         let tests = directory().join(format!("{name}{TESTS}"));
-        let (code, stdout, stderr) = run(usher(elsewhere.path()).args(["test", "--min-coverage", "100"]).arg(&tests));
+        let (code, stdout, stderr) = run(elsewhere.command(&["test", "--min-coverage", "100"]).arg(&tests));
         assert_eq!((code, stderr.as_str()), (0, ""), "{name}: {stdout}");
         assert!(!stdout.contains("not used by any test"), "{name}: {stdout}");
         let passed = stdout.lines().filter(|line| line.starts_with("ok ")).count();
@@ -129,8 +129,7 @@ fn every_toml_in_the_docs_is_what_it_looks_like() {
 
 #[test]
 fn the_guide_is_as_it_says() {
-    let place = tempfile::tempdir().unwrap();
-    std::fs::create_dir(place.path().join("config")).unwrap();
+    let context = CommandLine::empty();
     let (mut policy, mut tests, mut said, mut answers) = (String::new(), String::new(), None, 0);
     for (language, text, followed) in blocks(part("From a need to a policy")) {
         match language {
@@ -143,10 +142,10 @@ fn the_guide_is_as_it_says() {
                 file.push_str(text);
             }
             "sh" if followed => {
-                std::fs::write(place.path().join("config/policy.toml"), &policy).unwrap();
-                std::fs::write(place.path().join("config/policy.tests.toml"), &tests).unwrap();
+                context.write("config/policy.toml", &policy);
+                context.write("config/policy.tests.toml", &tests);
                 let words = text.strip_prefix("usher ").unwrap().split_whitespace();
-                let (_, stdout, stderr) = run(usher(place.path()).args(words));
+                let (_, stdout, stderr) = run(context.command(&[]).args(words));
                 said = Some(stdout + &stderr);
             }
             "text" => {

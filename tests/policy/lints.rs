@@ -13,8 +13,10 @@ use usher::policy::{Compilation, Denial, Policy};
 
 use super::NOW;
 use super::widening::model::{self, File, MUTATIONS};
+use crate::support::worlds;
 
-const CASES: u32 = 10_000;
+/// How many worlds there are in full.
+const WORLDS: u32 = 10_000;
 /// Sessions and guests for each rule that is taken out.
 const SESSIONS: usize = 4;
 
@@ -66,7 +68,8 @@ fn a_rule_that_is_said_to_do_nothing_changes_no_decision() {
     let hits: RefCell<BTreeMap<&str, u32>> = RefCell::default();
     let note = |what: &'static str| *hits.borrow_mut().entry(what).or_default() += 1;
     let mutations = vec((0..MUTATIONS.len(), any::<u64>()), 0..4);
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let cases = worlds::share_of(WORLDS);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let run = TestRunner::new(config).run(&(model::file(), mutations, any::<u64>()), |(file, mutations, seed)| {
         let change = |file: File, (by, seed): &(usize, u64)| file.changed(*by, &mut SmallRng::seed_from_u64(*seed));
         let file = mutations.iter().fold(file, change);
@@ -110,6 +113,6 @@ fn a_rule_that_is_said_to_do_nothing_changes_no_decision() {
         [("covered-rule", 20), ("covered-rule, rights", 20), ("idle-deny", 20), ("idle-deny, rights", 20)]
     {
         let count = hits.borrow().get(what).copied().unwrap_or_default();
-        assert!(count >= CASES / least, "only {count} of {CASES} worlds: {what}");
+        assert!(worlds::is_enough(count, cases / least), "only {count} of {cases} worlds: {what}");
     }
 }

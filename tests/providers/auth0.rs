@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use usher::session::Cause;
 
-use super::{Keys, Usher, but, load, now, rsa};
+use super::{Keys, NearMisses, Usher, but, load, now, rsa};
 use crate::support::keys::{Signer, b64};
 
 const ISSUER: &str = "https://example.eu.auth0.com/";
@@ -78,30 +78,36 @@ async fn access_tokens_for_the_api_are_sessions() {
     usher.takes("a machine's is one too", &sign(&claims), &[], &["customer"], &machine).await;
 }
 
-#[tokio::test]
-async fn what_is_not_for_the_api_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = rsa();
-    let usher = Usher::of(&load("auth0", &keys(&signer))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
-    usher.refuses("the ID token", &sign(&id()), Cause::Audience).await;
+    let mut all = NearMisses::new(load("auth0", &keys(&signer)), sign(&access()));
+    all.add("the ID token", &sign(&id()), Cause::Audience);
     let userinfo = but(access(), &json!({"aud": ["https://example.eu.auth0.com/userinfo"]}));
-    usher.refuses("for /userinfo alone", &sign(&userinfo), Cause::Audience).await;
+    all.add("for /userinfo alone", &sign(&userinfo), Cause::Audience);
     let other = but(access(), &json!({"aud": ["https://other.example.com", "https://example.eu.auth0.com/userinfo"]}));
-    usher.refuses("for another API", &sign(&other), Cause::Audience).await;
+    all.add("for another API", &sign(&other), Cause::Audience);
     let tenant = but(access(), &json!({"iss": "https://other.eu.auth0.com/"}));
-    usher.refuses("another tenant's", &sign(&tenant), Cause::Issuer).await;
+    all.add("another tenant's", &sign(&tenant), Cause::Issuer);
     let slash = but(access(), &json!({"iss": "https://example.eu.auth0.com"}));
-    usher.refuses("without the slash", &sign(&slash), Cause::Issuer).await;
+    all.add("without the slash", &sign(&slash), Cause::Issuer);
 
     // Asked for without an audience: encrypted for Auth0 itself, or a string that means nothing to anybody else.
     let head = json!({"alg": "dir", "enc": "A256GCM", "iss": ISSUER});
     let encrypted = format!("{}..{}.{}.{}", b64(head.to_string()), b64("iv"), b64("ciphertext"), b64("tag"));
-    usher.refuses("encrypted", &encrypted, Cause::NotThreeParts).await;
-    usher.refuses("opaque", "9i0oMfHrcXGSgfvbXM0SXA4IcmdPqVnZ", Cause::NotThreeParts).await;
+    all.add("encrypted", &encrypted, Cause::NotThreeParts);
+    all.add("opaque", "9i0oMfHrcXGSgfvbXM0SXA4IcmdPqVnZ", Cause::NotThreeParts);
 
-    usher.refuses("another key's", &rsa().sign_with(&header(), &access()), Cause::Signature).await;
+    all.add("another key's", &rsa().sign_with(&header(), &access()), Cause::Signature);
     let unknown = but(header(), &json!({"kid": "ZZZ"}));
-    usher.refuses("a key that is not published", &signer.sign_with(&unknown, &access()), Cause::NoKeyFits).await;
+    all.add("a key that is not published", &signer.sign_with(&unknown, &access()), Cause::NoKeyFits);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_for_the_api_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]

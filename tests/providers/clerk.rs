@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use usher::session::{Cause, Refusal};
 
-use super::{Keys, Usher, but, load, load_with, now, rsa, try_load};
+use super::{Keys, NearMisses, Usher, but, load, load_with, now, rsa, try_load};
 use crate::support::keys::Signer;
 
 const SUB: &str = "user_2NNEqL2nrIRdJ194ndJqAHwEfxC";
@@ -63,24 +63,30 @@ async fn session_tokens_of_your_pages_are_sessions() {
     usher.takes("by all of the metadata", &sign(&all), &["agent"], &["agent", "customer"], SUB).await;
 }
 
-#[tokio::test]
-async fn what_is_not_for_your_pages_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = rsa();
-    let usher = Usher::of(&load("clerk", &keys(&signer))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("clerk", &keys(&signer)), sign(&session(0)));
     let other = json!({"azp": "https://evil.example"});
-    usher.refuses("another page's", &sign(&but(session(0), &other)), Cause::Audience).await;
+    all.add("another page's", &sign(&but(session(0), &other)), Cause::Audience);
     let slash = json!({"azp": "https://app.example.com/"});
-    usher.refuses("no origin", &sign(&but(session(0), &slash)), Cause::Audience).await;
-    usher.refuses("without azp", &sign(&but(session(0), &json!({"azp": null}))), Cause::Audience).await;
+    all.add("no origin", &sign(&but(session(0), &slash)), Cause::Audience);
+    all.add("without azp", &sign(&but(session(0), &json!({"azp": null}))), Cause::Audience);
     let aud = json!({"azp": null, "aud": "https://app.example.com"});
-    usher.refuses("with aud in its place", &sign(&but(session(0), &aud)), Cause::Audience).await;
+    all.add("with aud in its place", &sign(&but(session(0), &aud)), Cause::Audience);
     let instance = json!({"iss": "https://your-site.clerk.accounts.dev"});
-    usher.refuses("another instance's", &sign(&but(session(0), &instance)), Cause::Issuer).await;
+    all.add("another instance's", &sign(&but(session(0), &instance)), Cause::Issuer);
     let machine = json!({"iss": "https://clerk.example.com", "sub": "mch_2NNEqL2nrIRdJ194ndJqAHwEfxC", "iat": now(),
                          "exp": now() + 60, "jti": "x", "scopes": ""});
-    usher.refuses("a machine's", &sign(&machine), Cause::Audience).await;
-    usher.refuses("another key's", &rsa().sign_with(&header(), &session(0)), Cause::Signature).await;
+    all.add("a machine's", &sign(&machine), Cause::Audience);
+    all.add("another key's", &rsa().sign_with(&header(), &session(0)), Cause::Signature);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_for_your_pages_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]
@@ -105,7 +111,7 @@ async fn what_users_edit_gives_no_role() {
 
 /// How long a chat token may live that is asked for with a session token of this age.
 async fn minutes(usher: &Usher, signer: &Signer, age: i64) -> Option<i64> {
-    let (status, answer) = usher.service.ask(&signer.sign_with(&header(), &session(age)), None).await;
+    let (status, answer) = usher.service.post(&signer.sign_with(&header(), &session(age)), None).await.read();
     match status {
         // Whole seconds from the answer on, so one less than the ttl where the request took a moment.
         200 => Some((answer["expires_in"].as_i64().unwrap() + 59) / 60),

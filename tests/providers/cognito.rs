@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, load, load_with, now, rsa};
+use super::{Keys, NearMisses, POLICY, Usher, but, load, load_with, now, rsa};
 use crate::support::keys::Signer;
 
 const ISSUER: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_EXAMPLE";
@@ -91,27 +91,33 @@ async fn access_tokens_of_the_pool_are_sessions() {
     usher.takes("for a resource", &pool.sign_access(&bound), &claimed, &["agent", "customer"], SUB).await;
 }
 
-#[tokio::test]
-async fn what_is_not_for_the_client_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let pool = Pool::new();
-    let usher = Usher::of(&load("cognito", &pool.keys())).await;
-    usher.refuses("the ID token", &pool.sign_id(&id()), Cause::Audience).await;
+    let mut all = NearMisses::new(load("cognito", &pool.keys()), pool.sign_access(&access()));
+    all.add("the ID token", &pool.sign_id(&id()), Cause::Audience);
     let client = but(access(), &json!({"client_id": "9example87654321"}));
-    usher.refuses("another client's", &pool.sign_access(&client), Cause::Audience).await;
+    all.add("another client's", &pool.sign_access(&client), Cause::Audience);
     let machine = but(
         access(),
         &json!({"client_id": "7machine00000000", "sub": "7machine00000000", "scope": "chat/read", "username": null,
                 "cognito:groups": null, "device_key": null, "origin_jti": null, "event_id": null}),
     );
-    usher.refuses("a machine's", &pool.sign_access(&machine), Cause::Audience).await;
+    all.add("a machine's", &pool.sign_access(&machine), Cause::Audience);
     let other = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_OTHER";
-    usher.refuses("another pool's", &pool.sign_access(&but(access(), &json!({"iss": other}))), Cause::Issuer).await;
+    all.add("another pool's", &pool.sign_access(&but(access(), &json!({"iss": other}))), Cause::Issuer);
     let region = "https://cognito-idp.us-east-1.amazonaws.com/eu-central-1_EXAMPLE";
-    usher.refuses("another region's", &pool.sign_access(&but(access(), &json!({"iss": region}))), Cause::Issuer).await;
+    all.add("another region's", &pool.sign_access(&but(access(), &json!({"iss": region}))), Cause::Issuer);
     let swapped = pool.id.sign_with(&json!({"kid": "5678example="}), &access());
-    usher.refuses("by the other key", &swapped, Cause::Signature).await;
+    all.add("by the other key", &swapped, Cause::Signature);
     let old = pool.access.sign_with(&json!({"kid": "9999example="}), &access());
-    usher.refuses("by a key of another pool", &old, Cause::NoKeyFits).await;
+    all.add("by a key of another pool", &old, Cause::NoKeyFits);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_for_the_client_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]
@@ -128,7 +134,7 @@ async fn a_group_can_be_a_channel_though_its_claim_has_the_separator() {
     let policy =
         POLICY.replacen("\"announcements\" = ", "\"team:{cognito:groups}\" = [\"read\"]\n\"announcements\" = ", 1);
     let usher = Usher::with_policy(&load("cognito", &pool.keys()), &policy).await;
-    let (status, grants) = usher.service.grants(&pool.sign_access(&access())).await;
+    let (status, grants) = usher.service.grants(&pool.sign_access(&access())).await.read();
     assert_eq!(status, 200, "{grants}");
     for channel in ["team:agent", "team:eu-central-1_EXAMPLE_Google"] {
         assert_eq!(grants["channels"][channel]["read"], true, "{channel}: {grants}");

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use usher::chat::ClaimedRoles;
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, credentials, edited, load, load_with, now, option, rsa};
-use crate::support::binary::{Running, usher};
+use super::{Keys, NearMisses, POLICY, Usher, but, credentials, edited, load, load_with, now, option, rsa};
 use crate::support::keys::Signer;
+use crate::support::{CommandLine, Server, send, with};
 
 const TENANT: &str = "aaaabbbb-0000-cccc-1111-dddd2222eeee";
 const API: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
@@ -108,31 +108,37 @@ async fn access_tokens_for_the_api_are_sessions() {
     usher.takes("known by oid", &sign(&access()), &["agent"], &["agent", "customer"], OID).await;
 }
 
-#[tokio::test]
-async fn what_is_not_for_the_api_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = rsa();
-    let usher = Usher::of(&load("entra", &keys(&signer))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("entra", &keys(&signer)), sign(&access()));
     let id = but(
         access(),
         &json!({"aud": "11112222-bbbb-3333-cccc-4444dddd5555", "azp": null, "azpacr": null, "scp": null, "nonce": "x"}),
     );
-    usher.refuses("the front end's ID token", &sign(&id), Cause::Audience).await;
+    all.add("the front end's ID token", &sign(&id), Cause::Audience);
     let other = json!({"aud": "99998888-aaaa-2222-bbbb-3333cccc4444"});
-    usher.refuses("for another API", &sign(&but(access(), &other)), Cause::Audience).await;
-    usher.refuses("by its URI", &sign(&but(access(), &json!({"aud": format!("api://{API}")}))), Cause::Audience).await;
+    all.add("for another API", &sign(&but(access(), &other)), Cause::Audience);
+    all.add("by its URI", &sign(&but(access(), &json!({"aud": format!("api://{API}")}))), Cause::Audience);
     let tenant = "99990000-0000-cccc-1111-dddd2222eeee";
     let tenant = json!({"iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"), "tid": tenant});
-    usher.refuses("another tenant's", &sign(&but(access(), &tenant)), Cause::Issuer).await;
+    all.add("another tenant's", &sign(&but(access(), &tenant)), Cause::Issuer);
     let with_x5t = but(header(), &json!({"x5t": header()["kid"]}));
-    usher.refuses("of version 1", &signer.sign_with(&with_x5t, &access_of_version_1()), Cause::Issuer).await;
+    all.add("of version 1", &signer.sign_with(&with_x5t, &access_of_version_1()), Cause::Issuer);
     let graph =
         json!({"aud": "00000003-0000-0000-c000-000000000000", "iss": format!("https://sts.windows.net/{TENANT}/")});
     let header_of_graph = but(with_x5t, &json!({"nonce": "bjhUd0F2"}));
-    usher.refuses("Graph's", &signer.sign_with(&header_of_graph, &but(access(), &graph)), Cause::Issuer).await;
+    all.add("Graph's", &signer.sign_with(&header_of_graph, &but(access(), &graph)), Cause::Issuer);
     // A key without `alg` verifies RS256 and nothing else.
     let other = signer.by(Algorithm::RS384).sign_with(&header(), &access());
-    usher.refuses("by another algorithm", &other, Cause::NoKeyFits).await;
+    all.add("by another algorithm", &other, Cause::NoKeyFits);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_for_the_api_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]
@@ -161,7 +167,7 @@ async fn too_many_groups_are_nothing_and_never_the_default_role() {
         let token = sign(&but(access(), &marker));
         assert_eq!(usher.verify(&token).unwrap().roles, ClaimedRoles::Withheld, "{case}");
         usher.answers(case, &token, 403, "nothing_granted").await;
-        let (status, grants) = usher.service.grants(&token).await;
+        let (status, grants) = usher.service.grants(&token).await.read();
         assert_eq!((status, &grants["roles"], &grants["channels"]), (200, &json!([]), &json!({})), "{case}");
         assert_eq!(grants["patterns"], json!([]), "{case}");
     }
@@ -174,31 +180,24 @@ async fn the_log_and_the_audit_event_say_that_there_were_too_many() {
     let docs = include_str!("../../docs/providers.md").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(docs.contains(why));
     let signer = rsa();
-    let place = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
-    write("policy.toml", POLICY);
-    write("jwks.json", &json!({"keys": published(&signer)}).to_string());
-    write("entra.toml", &edited("entra", "jwks_file = \"jwks.json\"", &[&option("entra", "roles")]));
-    let mut command = usher(place.path());
-    command.args(["serve", "--config", "entra.toml"]).envs(credentials("http://127.0.0.1:1"));
-    command.env("USHER__SERVER__LISTEN", "127.0.0.1:0").env("USHER__POLICY__FILE", "policy.toml");
-    let running = Running::start(&mut command);
-    let listening = |line: &str| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "listening").then(|| line["address"].as_str().unwrap().to_owned())
-    };
-    running.wait_for(|_, stderr| stderr.lines().any(|line| listening(line).is_some()));
-    let address = running.stderr().lines().find_map(listening).unwrap();
-
-    let client = reqwest::ClientBuilder::new().no_proxy().build().unwrap();
+    let context = CommandLine::with_files([
+        ("policy.toml", POLICY),
+        ("jwks.json", &json!({"keys": published(&signer)}).to_string()),
+        ("entra.toml", &edited("entra", "jwks_file = \"jwks.json\"", &[&option("entra", "roles")])),
+    ]);
+    let server = Server::start(&context, &["serve", "--config", "entra.toml"], |space| {
+        let variables = credentials(space).into_iter().map(|(name, value)| (name.to_owned(), value));
+        let variables = with(variables.collect(), "USHER__SERVER__LISTEN", "127.0.0.1:0");
+        with(variables, "USHER__POLICY__FILE", "policy.toml")
+    })
+    .await;
+    let running = &server.running;
     for (index, (case, marker)) in overages().into_iter().enumerate() {
         let id = format!("request-{index}");
         let token = signer.sign_with(&header(), &but(access(), &marker));
-        let request = client.post(format!("http://{address}/chat-token")).bearer_auth(token);
-        let answer = request.header("x-request-id", &id).send().await.unwrap();
-        assert_eq!(answer.status(), 403, "{case}");
-        let text = answer.text().await.unwrap();
-        assert!(!text.contains("group"), "{case}: the client is not told: {text}");
+        let answer = send(server.mint_request(token).header("x-request-id", &id)).await;
+        assert_eq!(answer.status, 403, "{case}");
+        assert!(!answer.body.contains("group"), "{case}: the client is not told: {answer:?}");
 
         let of_it = |stderr: &str| {
             let lines = stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

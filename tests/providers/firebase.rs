@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, load, now, rsa};
+use super::{Keys, NearMisses, POLICY, Usher, but, load, now, rsa};
 use crate::support::keys::Signer;
 
 const UID: &str = "Jb0kYh3mQxT2v9Wl5cRz8nPa1eD2";
@@ -71,18 +71,18 @@ async fn id_tokens_of_the_project_are_sessions() {
     usher.takes("with a role", &sign(&id()), &["agent"], &["agent", "customer"], UID).await;
 }
 
-#[tokio::test]
-async fn what_is_not_of_the_project_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = rsa();
-    let usher = Usher::of(&load("firebase", &keys(&signer))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("firebase", &keys(&signer)), sign(&id()));
     // Genuine in Google's eyes, by the very same key.
     let other = json!({"iss": "https://securetoken.google.com/other-project", "aud": "other-project"});
-    usher.refuses("another project's", &sign(&but(id(), &other)), Cause::Issuer).await;
+    all.add("another project's", &sign(&but(id(), &other)), Cause::Issuer);
     let mixed = json!({"aud": "other-project"});
-    usher.refuses("another project's audience", &sign(&but(id(), &mixed)), Cause::Audience).await;
+    all.add("another project's audience", &sign(&but(id(), &mixed)), Cause::Audience);
     let cookie = json!({"iss": "https://session.firebase.google.com/example-project"});
-    usher.refuses("a session cookie", &sign(&but(id(), &cookie)), Cause::Issuer).await;
+    all.add("a session cookie", &sign(&but(id(), &cookie)), Cause::Issuer);
 
     let account = "firebase-adminsdk@example-project.iam.gserviceaccount.com";
     let custom = json!({
@@ -90,15 +90,21 @@ async fn what_is_not_of_the_project_is_refused() {
         "aud": "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit",
     });
     let token = rsa().sign_with(&json!({"typ": "JWT"}), &custom);
-    usher.refuses("a custom token", &token, Cause::Issuer).await;
+    all.add("a custom token", &token, Cause::Issuer);
     let google = json!({
         "iss": "https://accounts.google.com", "azp": "1.apps.googleusercontent.com",
         "aud": "1.apps.googleusercontent.com",
         "sub": "103547991597142817347", "email": "alice@example.com", "iat": now(), "exp": now() + 3_600,
     });
-    usher.refuses("Google's own ID token", &sign(&google), Cause::Issuer).await;
+    all.add("Google's own ID token", &sign(&google), Cause::Issuer);
     let gone = but(header(), &json!({"kid": "withdrawn"}));
-    usher.refuses("a withdrawn key's", &signer.sign_with(&gone, &id()), Cause::NoKeyFits).await;
+    all.add("a withdrawn key's", &signer.sign_with(&gone, &id()), Cause::NoKeyFits);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_of_the_project_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]

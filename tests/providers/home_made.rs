@@ -5,9 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use usher::session::{Cause, Refusal};
 
-use super::{Keys, Usher, but, load, now};
+use super::{Keys, NearMisses, Usher, but, load, now};
 use crate::support::keys::{Signer, b64};
-use crate::support::service::read;
+use crate::support::send;
 
 const NAMES: [&str; 2] = ["home-made", "home-made-cookie"];
 
@@ -40,31 +40,36 @@ async fn what_the_server_signs_is_a_session() {
     }
 }
 
+/// Tokens that are almost sessions.
+pub(super) fn near_misses(name: &str) -> NearMisses {
+    let mut all = NearMisses::new(load(name, &Keys::Secret), signed(&session()));
+    let other = Signer::secret_of("another secret, at least as long as it has to be", Algorithm::HS256);
+    all.add("another secret", &other.sign(&session()), Cause::Signature);
+    all.add("for the API", &signed(&but(session(), &json!({"aud": "api"}))), Cause::Audience);
+    all.add("for anybody", &signed(&but(session(), &json!({"aud": null}))), Cause::Audience);
+    let staging = json!({"iss": "https://staging.example.com"});
+    all.add("by another server", &signed(&but(session(), &staging)), Cause::Issuer);
+    all.add("without end", &signed(&but(session(), &json!({"exp": null}))), Cause::Time("exp"));
+    all.add("without iat", &signed(&but(session(), &json!({"iat": null}))), Cause::Time("iat"));
+    let number = json!({"sub": 42});
+    all.add("a number as sub", &signed(&but(session(), &number)), Cause::Subject);
+    let millis = json!({"iat": now() * 1_000, "exp": (now() + 900) * 1_000});
+    all.add("in milliseconds", &signed(&but(session(), &millis)), Cause::Time("exp"));
+    let longer = Signer::secret().by(Algorithm::HS512).sign(&session());
+    all.add("by another hash", &longer, Cause::NoKeyFits);
+    let head = b64(json!({"alg": "none", "typ": "JWT"}).to_string());
+    let unsigned = format!("{head}.{}.", b64(session().to_string()));
+    all.add("unsigned", &unsigned, Cause::UnknownAlgorithm);
+
+    let old = signed(&but(session(), &json!({"iat": now() - 90_000})));
+    all.add("signed for a year, a day ago", &old, Refusal::Expired);
+    all
+}
+
 #[tokio::test]
 async fn what_it_did_not_sign_for_usher_is_refused() {
     for name in NAMES {
-        let usher = Usher::of(&load(name, &Keys::Secret)).await;
-        let other = Signer::secret_of("another secret, at least as long as it has to be", Algorithm::HS256);
-        usher.refuses("another secret", &other.sign(&session()), Cause::Signature).await;
-        usher.refuses("for the API", &signed(&but(session(), &json!({"aud": "api"}))), Cause::Audience).await;
-        usher.refuses("for anybody", &signed(&but(session(), &json!({"aud": null}))), Cause::Audience).await;
-        let staging = json!({"iss": "https://staging.example.com"});
-        usher.refuses("by another server", &signed(&but(session(), &staging)), Cause::Issuer).await;
-        usher.refuses("without end", &signed(&but(session(), &json!({"exp": null}))), Cause::Time("exp")).await;
-        usher.refuses("without iat", &signed(&but(session(), &json!({"iat": null}))), Cause::Time("iat")).await;
-        let number = json!({"sub": 42});
-        usher.refuses("a number as sub", &signed(&but(session(), &number)), Cause::Subject).await;
-        let millis = json!({"iat": now() * 1_000, "exp": (now() + 900) * 1_000});
-        usher.refuses("in milliseconds", &signed(&but(session(), &millis)), Cause::Time("exp")).await;
-        let longer = Signer::secret().by(Algorithm::HS512).sign(&session());
-        usher.refuses("by another hash", &longer, Cause::NoKeyFits).await;
-        let head = b64(json!({"alg": "none", "typ": "JWT"}).to_string());
-        let unsigned = format!("{head}.{}.", b64(session().to_string()));
-        usher.refuses("unsigned", &unsigned, Cause::UnknownAlgorithm).await;
-
-        let old = signed(&but(session(), &json!({"iat": now() - 90_000})));
-        assert_eq!(usher.verify(&old).err(), Some(Refusal::Expired));
-        usher.answers("signed for a year, a day ago", &old, 401, "session_expired").await;
+        near_misses(name).are_refused().await;
     }
 }
 
@@ -74,7 +79,7 @@ async fn ask(usher: &Usher, method: &Method, cookie: &str, headers: &[(&str, &st
     let request = usher.service.request(method.clone(), path).header("cookie", cookie);
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = if *method == Method::POST { request.body("{}") } else { request };
-    read(request.send().await.unwrap()).await
+    send(request).await.read()
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, load, load_with, now, option, rsa};
+use super::{Keys, NearMisses, POLICY, Usher, but, load, load_with, now, option, rsa};
 use crate::support::keys::Signer;
 
 const ISSUER: &str = "https://login.example.com/realms/example";
@@ -84,41 +84,47 @@ async fn a_clients_roles_can_be_read_instead() {
     usher.takes("usher's", &token, &["moderator"], &["agent", "customer", "moderator"], SUB).await;
 }
 
-#[tokio::test]
-async fn what_is_not_for_usher_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let (signer, encryption) = (rsa(), rsa());
-    let usher = Usher::of(&load("keycloak", &keys_of(&signer, &encryption))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("keycloak", &keys_of(&signer, &encryption)), sign(&access()));
     let id = but(
         access(),
         &json!({"aud": "web", "typ": "ID", "at_hash": "x", "nonce": "y", "allowed-origins": null, "scope": null,
                 "realm_access": null, "resource_access": null}),
     );
-    usher.refuses("the ID token", &sign(&id), Cause::Audience).await;
-    usher.refuses("without the mapper", &sign(&but(access(), &json!({"aud": "account"}))), Cause::Audience).await;
-    usher.refuses("without any role", &sign(&but(access(), &json!({"aud": null}))), Cause::Audience).await;
+    all.add("the ID token", &sign(&id), Cause::Audience);
+    all.add("without the mapper", &sign(&but(access(), &json!({"aud": "account"}))), Cause::Audience);
+    all.add("without any role", &sign(&but(access(), &json!({"aud": null}))), Cause::Audience);
     let realm = but(access(), &json!({"iss": "https://login.example.com/realms/other"}));
-    usher.refuses("another realm's", &sign(&realm), Cause::Issuer).await;
+    all.add("another realm's", &sign(&realm), Cause::Issuer);
     let inside = but(access(), &json!({"iss": "http://keycloak:8080/realms/example"}));
-    usher.refuses("by an inner address", &sign(&inside), Cause::Issuer).await;
+    all.add("by an inner address", &sign(&inside), Cause::Issuer);
     let lightweight = but(access(), &json!({"sub": null, "realm_access": null, "resource_access": null}));
-    usher.refuses("lightweight, without `basic`", &sign(&lightweight), Cause::Subject).await;
+    all.add("lightweight, without `basic`", &sign(&lightweight), Cause::Subject);
 
     // A refresh token is for the realm itself, by a secret of its own.
     let refresh = json!({"exp": now() + 1_800, "iat": now(), "jti": "x", "iss": ISSUER, "aud": ISSUER, "sub": SUB,
                          "typ": "Refresh", "azp": "web", "sid": "y", "scope": "openid"});
     let secret = Signer::secret().by(Algorithm::HS512);
     let token = secret.sign_with(&json!({"typ": "JWT", "kid": "5f1c5ff8"}), &refresh);
-    usher.refuses("a refresh token", &token, Cause::NoKeyFits).await;
+    all.add("a refresh token", &token, Cause::NoKeyFits);
     let token = encryption.sign_with(&json!({"typ": "JWT", "kid": "enc-1"}), &access());
-    usher.refuses("by the key for encryption", &token, Cause::NoKeyFits).await;
+    all.add("by the key for encryption", &token, Cause::NoKeyFits);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_for_usher_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]
 async fn five_minutes_are_enough_while_more_than_three_are_left() {
     let signer = rsa();
     let usher = Usher::of(&load("keycloak", &keys(&signer))).await;
-    let (status, answer) = usher.service.ask(&signer.sign_with(&header(), &access()), None).await;
+    let (status, answer) = usher.service.post(&signer.sign_with(&header(), &access()), None).await.read();
     assert_eq!((status, answer["ttl_limited_by"].as_str()), (200, Some("session")), "{answer}");
     assert!((180..=240).contains(&answer["expires_in"].as_i64().unwrap()), "{answer}");
     let late = but(access(), &json!({"exp": now() + 180, "iat": now() - 120}));
@@ -139,6 +145,6 @@ async fn a_federated_users_subject_has_the_separator() {
     let slashes = POLICY.replacen("version = 1", "version = 1\nseparator = \"/\"", 1);
     let slashes = slashes.replace("\"support:", "\"support/").replace("\"project:", "\"project/");
     let usher = Usher::with_policy(&loaded, &slashes).await;
-    let (status, grants) = usher.service.grants(&token).await;
+    let (status, grants) = usher.service.grants(&token).await.read();
     assert_eq!((status, grants["member_id"].as_str()), (200, Some(sub)), "with another separator");
 }

@@ -19,15 +19,13 @@ use std::path::{Path, PathBuf};
 
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use usher::chat::{ClaimedRoles, Facts};
-use usher::session::{Cause, Refusal, Verifier};
+use usher::session::{Refusal, Verifier};
 use usher::settings::{Environment, Settings};
 use usher::telemetry::clock;
 
 use crate::support::keys::{Signer, now};
-use crate::support::service::{Service, Setup};
-use crate::support::{API_TOKEN, PROJECT, SECRET};
+use crate::support::{API_TOKEN, CommandLine, PROJECT, SECRET, Server, Service, Setup, with};
 
 /// The shipped example, which everything here is decided by.
 const POLICY: &str = include_str!("../../config/policy.toml");
@@ -45,8 +43,8 @@ enum Keys {
 /// A provider's settings, read from its file by the loader itself.
 struct Loaded {
     settings: Settings,
-    /// Has the keys' file.
-    _directory: TempDir,
+    /// Has the file as `usher.toml`, and its keys.
+    context: CommandLine,
 }
 
 fn folder() -> PathBuf {
@@ -111,11 +109,10 @@ fn edited(name: &str, keys: &str, instead: &[&str]) -> String {
 
 /// What the loader makes of a provider's file.
 fn try_load(name: &str, keys: &Keys, instead: &[&str]) -> Result<Loaded, String> {
-    let directory = tempfile::tempdir().unwrap();
+    let context = CommandLine::empty();
     let write = |file: &str, text: &str| {
-        let path = directory.path().join(file);
-        std::fs::write(&path, text).unwrap();
-        path
+        context.write(file, text);
+        context.path().join(file)
     };
     let source = |key: &str, file: &str, text: &str| format!("{key} = \"{}\"", write(file, text).display());
     let source = match keys {
@@ -126,7 +123,7 @@ fn try_load(name: &str, keys: &Keys, instead: &[&str]) -> Result<Loaded, String>
     let environment: Environment = credentials("example").into_iter().collect();
     let settings = Settings::load(&[file], &environment).map_err(|faults| faults.to_string())?;
     assert_eq!(settings.issuers.len(), 1, "{name}");
-    Ok(Loaded { settings, _directory: directory })
+    Ok(Loaded { settings, context })
 }
 
 fn load(name: &str, keys: &Keys) -> Loaded {
@@ -188,10 +185,10 @@ impl Usher {
         let facts = self.verify(token).unwrap_or_else(|refusal| panic!("{case}: {refusal}"));
         assert_eq!(facts.issuer(), Some(self.alias.as_str()), "{case}");
         assert_eq!(facts.roles, ClaimedRoles::Names(claimed.iter().map(|&name| name.to_owned()).collect()), "{case}");
-        let (status, grants) = self.service.grants(token).await;
+        let (status, grants) = self.service.grants(token).await.read();
         assert_eq!((status, &grants["roles"]), (200, &json!(roles)), "{case}: {grants}");
         assert_eq!(grants["member_id"], member, "{case}");
-        let (status, answer) = self.service.ask(token, None).await;
+        let (status, answer) = self.service.post(token, None).await.read();
         assert_eq!(status, 200, "{case}: {answer}");
         let payload = self.service.payload(&answer);
         assert_eq!(payload["m"], member, "{case}");
@@ -201,17 +198,95 @@ impl Usher {
     }
 
     /// That a token is no session, for exactly this, and that nothing is minted.
-    async fn refuses(&self, case: &str, token: &str, why: Cause) {
-        assert_eq!(self.verify(token).err(), Some(Refusal::Invalid(why)), "{case}");
-        self.answers(case, token, 401, "session_invalid").await;
+    async fn refuses(&self, case: &str, token: &str, why: impl Into<Refusal>) {
+        let why = why.into();
+        assert_eq!(self.verify(token).as_ref(), Err(&why), "{case}");
+        self.answers(case, token, 401, code_of(&why)).await;
     }
 
     /// That a session gets this problem instead of a token.
     async fn answers(&self, case: &str, token: &str, status: u16, code: &str) {
         let minted = self.service.sandbox.received().len();
-        let (found, problem) = self.service.ask(token, None).await;
+        let (found, problem) = self.service.post(token, None).await.read();
         assert_eq!((found, problem["code"].as_str()), (status, Some(code)), "{case}: {problem}");
         assert_eq!(self.service.sandbox.received().len(), minted, "{case}: something was sent upstream");
+    }
+}
+
+/// What a client is told of a refusal.
+fn code_of(why: &Refusal) -> &'static str {
+    if *why == Refusal::Expired { "session_expired" } else { "session_invalid" }
+}
+
+/// Tokens that are almost sessions by a provider's file, and one that is.
+struct NearMisses {
+    loaded: Loaded,
+    policy: String,
+    twin: String,
+    /// Name, token, and why it is refused.
+    tokens: Vec<(String, String, Refusal)>,
+}
+
+impl NearMisses {
+    fn new(loaded: Loaded, twin: String) -> Self {
+        Self { loaded, policy: POLICY.to_owned(), twin, tokens: Vec::new() }
+    }
+
+    fn with_policy(self, policy: String) -> Self {
+        Self { policy, ..self }
+    }
+
+    fn add(&mut self, name: &str, token: &str, why: impl Into<Refusal>) {
+        self.tokens.push((name.to_owned(), token.to_owned(), why.into()));
+    }
+
+    /// That the verifier and the service refuse each for exactly its fault, and take the twin.
+    async fn are_refused(&self) {
+        let usher = Usher::with_policy(&self.loaded, &self.policy).await;
+        assert_eq!(usher.verify(&self.twin).err(), None, "the twin");
+        for (name, token, why) in &self.tokens {
+            usher.refuses(name, token, why.clone()).await;
+        }
+    }
+}
+
+/// A file's name, and its near misses.
+type OfFile = (&'static str, fn() -> NearMisses);
+
+/// The registry of near misses: each file has some.
+const NEAR_MISSES: [OfFile; 10] = [
+    ("auth0", auth0::near_misses),
+    ("clerk", clerk::near_misses),
+    ("cognito", cognito::near_misses),
+    ("entra", entra::near_misses),
+    ("firebase", firebase::near_misses),
+    ("home-made", || home_made::near_misses("home-made")),
+    ("home-made-cookie", || home_made::near_misses("home-made-cookie")),
+    ("keycloak", keycloak::near_misses),
+    ("okta", okta::near_misses),
+    ("supabase", supabase::near_misses),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_binary_refuses_near_misses_too() {
+    assert_eq!(NEAR_MISSES.map(|(name, _)| name).to_vec(), names(), "each file has some");
+    for (name, near_misses) in NEAR_MISSES {
+        let NearMisses { loaded, policy, twin, tokens } = near_misses();
+        loaded.context.write("policy.toml", policy);
+        let server = Server::start(&loaded.context, &["serve", "--config", "usher.toml"], |space| {
+            let variables = credentials(space).into_iter().map(|(name, value)| (name.to_owned(), value));
+            let variables = with(variables.collect(), "USHER__SERVER__LISTEN", "127.0.0.1:0");
+            with(variables, "USHER__POLICY__FILE", "policy.toml")
+        })
+        .await;
+        assert_eq!(server.grants(&twin).await.status, 200, "{name}: the twin");
+        for (case, token, why) in tokens {
+            let response = server.post(&token, None).await;
+            assert_eq!(response.problem(), (401, code_of(&why).to_owned()), "{name}: {case}");
+            let cause = format!("\"cause\":{}", json!(why.to_string()));
+            server.running.wait_for(|_, stderr| stderr.contains(&cause));
+        }
+        assert_eq!(server.sandbox.received().len(), 0, "{name}: something was minted");
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, load, now, rsa};
+use super::{Keys, NearMisses, POLICY, Usher, but, load, now, rsa};
 use crate::support::keys::Signer;
 
 const ISSUER: &str = "https://example.okta.com/oauth2/default";
@@ -58,11 +58,11 @@ async fn access_tokens_of_the_authorization_server_are_sessions() {
     }
 }
 
-#[tokio::test]
-async fn what_is_not_of_the_authorization_server_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = rsa();
-    let usher = Usher::with_policy(&load("okta", &keys(&signer)), &policy("{uid}")).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("okta", &keys(&signer)), sign(&access())).with_policy(policy("{uid}"));
     let id = json!({
         "sub": UID, "name": "Joe User", "email": LOGIN, "ver": 1, "iss": ISSUER, "aud": "0oaipnnzumvqt5tiu1d6",
         "iat": now(), "exp": now() + 3_600, "jti": "ID.ewMNfSvcpuqyS93OgVeCN3F2LseqROkyYjz7DNb9yhs",
@@ -70,19 +70,25 @@ async fn what_is_not_of_the_authorization_server_is_refused() {
         "idp": "00oixa26ycdNcX0VT0h7", "nonce": "UBGW", "preferred_username": LOGIN, "auth_time": now(), "at_hash": "x",
         "groups": ["chat-agents"],
     });
-    usher.refuses("the ID token", &sign(&id), Cause::Audience).await;
+    all.add("the ID token", &sign(&id), Cause::Audience);
     let other = json!({"iss": "https://example.okta.com/oauth2/aus9o8wzkhckw9TLa0h7"});
-    usher.refuses("another authorization server's", &sign(&but(access(), &other)), Cause::Issuer).await;
+    all.add("another authorization server's", &sign(&but(access(), &other)), Cause::Issuer);
     let org = json!({"iss": "https://example-admin.okta.com/oauth2/default"});
-    usher.refuses("another org's", &sign(&but(access(), &org)), Cause::Issuer).await;
-    usher.refuses("for another API", &sign(&but(access(), &json!({"aud": "api://orders"}))), Cause::Audience).await;
+    all.add("another org's", &sign(&but(access(), &org)), Cause::Issuer);
+    all.add("for another API", &sign(&but(access(), &json!({"aud": "api://orders"}))), Cause::Audience);
 
     // The org authorization server's: a `typ` of its own, and no published key.
     let own =
         but(access(), &json!({"iss": "https://example.okta.com", "aud": "https://example.okta.com", "groups": null}));
     let token = rsa().sign_with(&json!({"kid": "hidden", "typ": "application/okta-internal-at+jwt"}), &own);
-    usher.refuses("the org's own", &token, Cause::Type).await;
-    usher.refuses("the org's own, without typ", &rsa().sign_with(&json!({"kid": "hidden"}), &own), Cause::Issuer).await;
+    all.add("the org's own", &token, Cause::Type);
+    all.add("the org's own, without typ", &rsa().sign_with(&json!({"kid": "hidden"}), &own), Cause::Issuer);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_of_the_authorization_server_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]

@@ -1,46 +1,36 @@
 //! The files themselves: each is complete, explained line by line, without a secret, and loads.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::{KEY_SOURCES, Keys, POLICY, credentials, edited, names, optional, rsa, setting, shipped, try_load};
-use crate::support::SECRET;
-use crate::support::binary::{run, usher};
+use crate::support::{CommandLine, SECRET};
 
 /// A working directory as an operator has one.
-fn place() -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = place.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    };
-    write("config/usher.toml", include_str!("../../config/usher.toml"));
-    write("config/policy.toml", POLICY);
-    write("secrets/session_secret", SECRET);
+fn context() -> CommandLine {
+    let context = CommandLine::with_files([
+        ("config/usher.toml", include_str!("../../config/usher.toml")),
+        ("config/policy.toml", POLICY),
+        ("secrets/session_secret", SECRET),
+    ]);
     for name in names() {
-        write(&format!("config/providers/{name}.toml"), &shipped(&name));
+        context.write(&format!("config/providers/{name}.toml"), shipped(&name));
     }
-    place
+    context
 }
 
-fn check(place: &Path, files: &[&str]) -> (i32, String, String) {
-    let mut command = usher(place);
-    command.arg("check").envs(credentials("example"));
-    for file in files {
-        command.args(["--config", file]);
-    }
-    run(&mut command)
+fn check(context: &CommandLine, files: &[&str]) -> (i32, String, String) {
+    let options = files.iter().flat_map(|file| ["--config", file]);
+    let arguments: Vec<&str> = ["check"].into_iter().chain(options).collect();
+    context.run(&arguments, &credentials("example"))
 }
 
 #[test]
 fn each_loads_beside_credentials_from_the_environment() {
-    let place = place();
+    let context = context();
     for name in names() {
         let file = format!("config/providers/{name}.toml");
         for files in [vec![file.as_str()], vec!["config/usher.toml", &file]] {
-            let (code, stdout, stderr) = check(place.path(), &files);
+            let (code, stdout, stderr) = check(&context, &files);
             assert_eq!((code, stderr.as_str()), (0, ""), "{files:?}");
             let issuers: Vec<_> = stdout.lines().filter(|line| line.starts_with("issuer ")).collect();
             let line = shipped(&name).lines().find(|line| line.starts_with("issuer = ")).unwrap().to_owned();

@@ -4,7 +4,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use usher::session::Cause;
 
-use super::{Keys, POLICY, Usher, but, load, now, try_load};
+use super::{Keys, NearMisses, POLICY, Usher, but, load, now, try_load};
 use crate::support::keys::Signer;
 
 const SUB: &str = "8ccaa7af-909f-44e7-84cb-67cdccb56be6";
@@ -87,24 +87,30 @@ fn user_metadata_as_a_source_of_roles_stops_the_start() {
     }
 }
 
-#[tokio::test]
-async fn what_is_not_a_users_of_the_project_is_refused() {
+/// Tokens that are almost sessions.
+pub(super) fn near_misses() -> NearMisses {
     let signer = Signer::pair(Algorithm::ES256);
-    let usher = Usher::of(&load("supabase", &keys(&signer))).await;
     let sign = |claims: &Value| signer.sign_with(&header(), claims);
+    let mut all = NearMisses::new(load("supabase", &keys(&signer)), sign(&access()));
     let other = json!({"iss": "https://zyxwvutsrqponmlkjihg.supabase.co/auth/v1"});
-    usher.refuses("another project's", &sign(&but(access(), &other)), Cause::Issuer).await;
-    usher.refuses("for another audience", &sign(&but(access(), &json!({"aud": "anon"}))), Cause::Audience).await;
+    all.add("another project's", &sign(&but(access(), &other)), Cause::Issuer);
+    all.add("for another audience", &sign(&but(access(), &json!({"aud": "anon"}))), Cause::Audience);
     // The API keys of the legacy kind are JWTs in every page.
     for role in ["anon", "service_role"] {
         let key =
             json!({"iss": "supabase", "ref": "abcdefghijklmnopqrst", "role": role, "iat": now(), "exp": now() + 3_600});
-        usher.refuses(role, &Signer::secret().sign(&key), Cause::Issuer).await;
+        all.add(role, &Signer::secret().sign(&key), Cause::Issuer);
     }
     let legacy = Signer::secret().sign_with(&json!({"typ": "JWT", "kid": "legacy"}), &access());
-    usher.refuses("by the legacy secret", &legacy, Cause::NoKeyFits).await;
+    all.add("by the legacy secret", &legacy, Cause::NoKeyFits);
     let other = Signer::pair(Algorithm::ES256).sign_with(&header(), &access());
-    usher.refuses("another key's", &other, Cause::Signature).await;
+    all.add("another key's", &other, Cause::Signature);
+    all
+}
+
+#[tokio::test]
+async fn what_is_not_a_users_of_the_project_is_refused() {
+    near_misses().are_refused().await;
 }
 
 #[tokio::test]

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::Client;
+use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{API_TOKEN, PROJECT, Running};
-use crate::support::binary;
+use crate::support::{Client, Process, send};
 
 const ELSEWHERE: &str = "GET /elsewhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
@@ -29,52 +29,41 @@ async fn answer(stream: &mut TcpStream) -> String {
     answer
 }
 
-/// The real one, under `ulimit` with these options.
-struct Limited(binary::Running);
+/// `usher sandbox` under `ulimit` with these options.
+fn limited(limit: &str) -> Process {
+    let line = format!("ulimit {limit}; exec {} sandbox --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_usher"));
+    let process = Process::start(Command::new("sh").args(["-c", &line]).env_clear().env("HOME", "/"));
+    process.wait_for(|stdout, _| stdout.lines().count() == 3);
+    process
+}
 
-impl Limited {
-    fn start(limit: &str) -> Self {
-        let line = format!("ulimit {limit}; exec {} sandbox --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_usher"));
-        let running = binary::Running::start(Command::new("sh").args(["-c", &line]).env_clear().env("HOME", "/"));
-        running.wait_for(|stdout, _| stdout.lines().count() == 3);
-        Self(running)
-    }
+fn hold_80_connections(sandbox: &Process) -> Vec<std::net::TcpStream> {
+    let client = Client::new(sandbox.printed("SIGNALWIRE_SPACE"));
+    (0..80).map(|_| std::net::TcpStream::connect(client.address()).unwrap()).collect()
+}
 
-    fn value(&self, name: &str) -> String {
-        let stdout = self.0.stdout();
-        let value = stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        value.unwrap().to_owned()
-    }
-
-    fn hold_80_connections(&self) -> Vec<std::net::TcpStream> {
-        let address = self.value("SIGNALWIRE_SPACE").trim_start_matches("http://").to_owned();
-        (0..80).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect()
-    }
-
-    async fn mints(&self) {
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
-        let request = client.post(format!("{}/api/chat/tokens", self.value("SIGNALWIRE_SPACE")));
-        let request = request.basic_auth(self.value("SIGNALWIRE_PROJECT_ID"), Some(self.value("SIGNALWIRE_API_TOKEN")));
-        let body = json!({"ttl": 5, "channels": {"a": {"read": true}}});
-        assert_eq!(request.json(&body).send().await.unwrap().status(), 200);
-    }
+async fn mints(sandbox: &Process) {
+    let request = Client::new(sandbox.printed("SIGNALWIRE_SPACE")).request(Method::POST, "/api/chat/tokens");
+    let (project, token) = (sandbox.printed("SIGNALWIRE_PROJECT_ID"), sandbox.printed("SIGNALWIRE_API_TOKEN"));
+    let body = json!({"ttl": 5, "channels": {"a": {"read": true}}});
+    assert_eq!(send(request.basic_auth(project, Some(token)).json(&body)).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_accepted_for_a_while_does_not_end_it() {
-    let sandbox = Limited::start("-n 64");
-    let held = sandbox.hold_80_connections();
-    sandbox.0.wait_for(|_, stderr| stderr.contains("cannot accept connections for now"));
+    let sandbox = limited("-n 64");
+    let held = hold_80_connections(&sandbox);
+    sandbox.wait_for(|_, stderr| stderr.contains("cannot accept connections for now"));
     drop(held);
-    sandbox.mints().await;
+    mints(&sandbox).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn as_many_files_are_opened_as_the_system_gives() {
-    let sandbox = Limited::start("-S -n 64");
-    let _held = sandbox.hold_80_connections();
-    sandbox.mints().await;
-    assert_eq!(sandbox.0.stderr(), "");
+    let sandbox = limited("-S -n 64");
+    let _held = hold_80_connections(&sandbox);
+    mints(&sandbox).await;
+    assert_eq!(sandbox.stderr(), "");
 }
 
 #[tokio::test]

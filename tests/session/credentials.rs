@@ -4,8 +4,9 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
-use crate::support::keys::{Signer, claims, session};
-use crate::support::service::{POLICY, Service, read};
+use crate::support::keys::{Signer, claims};
+use crate::support::service::POLICY;
+use crate::support::{Service, send, session};
 
 /// Status, code and challenge of a request with these `Authorization` headers.
 async fn told(service: &Service, headers: &[&[u8]]) -> (u16, String, Option<String>) {
@@ -13,10 +14,9 @@ async fn told(service: &Service, headers: &[&[u8]]) -> (u16, String, Option<Stri
     for header in headers {
         request = request.header("authorization", HeaderValue::from_bytes(header).unwrap());
     }
-    let answer = request.send().await.unwrap();
-    let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-    let (status, body) = read(answer).await;
-    (status, body["code"].as_str().unwrap_or("none").to_owned(), challenge)
+    let response = send(request).await;
+    let challenge = response.header("www-authenticate").map(str::to_owned);
+    (response.status, response.json()["code"].as_str().unwrap_or("none").to_owned(), challenge)
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_credential_is_exactly_one_bearer_token_and_anything_else_is_invalid_a
 async fn no_credential_is_session_missing_with_a_bare_challenge() {
     let service = Service::start().await;
     assert_eq!(told(&service, &[]).await, (401, "session_missing".to_owned(), Some("Bearer".to_owned())));
-    let (status, body) = read(service.request(Method::GET, "/chat-token/grants").send().await.unwrap()).await;
+    let (status, body) = send(service.request(Method::GET, "/chat-token/grants")).await.read();
     assert_eq!((status, body["code"].as_str()), (401, Some("session_missing")));
 }
 
@@ -80,10 +80,10 @@ async fn an_expired_session_is_told_so_only_where_it_is_genuine_in_everything_el
 async fn an_expiring_session_is_genuine_and_too_short() {
     let service = Service::start().await;
     let lives = |seconds: i64| Signer::secret().sign(&claims("alice", &["customer"], seconds, &json!({})));
-    let (status, problem) = service.ask(&lives(60), None).await;
+    let (status, problem) = service.post(&lives(60), None).await.read();
     assert_eq!((status, problem["code"].as_str()), (401, Some("session_expiring")));
     // The latest moment of minting is 15 s away, so 3 minutes need that much more.
-    let (status, answer) = service.ask(&lives(200), None).await;
+    let (status, answer) = service.post(&lives(200), None).await.read();
     assert_eq!((status, answer["ttl_limited_by"].as_str()), (200, Some("session")), "{answer}");
     assert_eq!(service.payload(&answer)["t"], 3);
 }

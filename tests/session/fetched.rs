@@ -94,9 +94,9 @@ async fn an_issuer_without_keys_is_a_503_and_touches_no_other() {
     let service = Service::with(Setup { policy: policy.to_owned(), issuers, ..Setup::default() }).await;
     let session = |iss: &str| Signer::secret().sign(&claims("alice", &["customer"], 3_600, &json!({"iss": iss})));
     let answer = service.post(&session("https://corp.example.com/"), None).await;
-    let retry: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    let retry: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=300).contains(&retry));
-    let (status, problem) = crate::support::service::read(answer).await;
+    let (status, problem) = answer.read();
     assert_eq!((status, problem["code"].as_str()), (503, Some("session_keys_unavailable")));
-    assert_eq!(service.ask(&session(crate::support::ISSUER), None).await.0, 200);
+    assert_eq!(service.post(&session(crate::support::ISSUER), None).await.status, 200);
 }

@@ -8,7 +8,7 @@ mod credentials;
 mod discovery;
 mod entries;
 mod fetched;
-mod forged;
+pub(crate) mod forged;
 mod form;
 mod header;
 mod issuers;

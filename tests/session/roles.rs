@@ -89,9 +89,9 @@ async fn withheld_roles_are_nothing_granted_and_never_the_default_role() {
     app.roles = vec![source("groups")];
     let service = Service::with(Setup { policy: policy.to_owned(), issuers: vec![app], ..Setup::default() }).await;
     let session = |more: Value| Signer::secret().sign(&claims("alice", &[], 3_600, &more));
-    assert_eq!(service.ask(&session(json!({})), None).await.0, 200, "the untouched twin gets the default role");
-    let (status, problem) = service.ask(&session(json!({"_claim_names": {"groups": "src1"}})), None).await;
+    assert_eq!(service.post(&session(json!({})), None).await.status, 200, "the untouched twin gets the default role");
+    let (status, problem) = service.post(&session(json!({"_claim_names": {"groups": "src1"}})), None).await.read();
     assert_eq!((status, problem["code"].as_str()), (403, Some("nothing_granted")));
-    let (status, grants) = service.grants(&session(json!({"hasgroups": true}))).await;
+    let (status, grants) = service.grants(&session(json!({"hasgroups": true}))).await.read();
     assert_eq!((status, &grants["channels"]), (200, &json!({})));
 }

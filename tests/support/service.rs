@@ -1,9 +1,9 @@
-//! The service and the sandbox, each on a port of its own, and what a client of it does.
+//! The service in this process and its sandbox, each on a port of its own.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{SecretSlice, SecretString};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -13,11 +13,12 @@ use tokio_util::task::TaskTracker;
 use usher::api::{AllowedOrigin, ApiSettings, CookieSettings, Guard, TrustedProxies};
 use usher::limits::{LimitsSettings, RateSettings};
 use usher::listener::{ConnectionSettings, Tls};
-use usher::sandbox::Sandbox;
 use usher::service::{Lifetime, PolicySource, ServiceSettings};
 use usher::session::{IssuerSettings, KeySettings};
 use usher::signalwire::SignalWireSettings;
 
+use super::http;
+use super::sandbox::RunningSandbox;
 use super::{API_TOKEN, AUDIENCE, ISSUER, PROJECT, SECRET};
 
 /// The origin whose pages may read the tests' answers.
@@ -98,12 +99,11 @@ pub(crate) fn per_member(rate: RateSettings) -> LimitsSettings {
     LimitsSettings { per_member: Some(rate), ..LimitsSettings::default() }
 }
 
-/// A running service with its sandbox.
+/// A running service and the sandbox at which it mints. Its [`http::Client`]'s methods are its own.
 pub(crate) struct Service {
-    pub(crate) url: String,
-    pub(crate) sandbox: Sandbox,
-    pub(crate) client: reqwest::Client,
-    tasks: Vec<JoinHandle<()>>,
+    pub(crate) client: http::Client,
+    pub(crate) sandbox: RunningSandbox,
+    task: JoinHandle<()>,
 }
 
 impl Service {
@@ -116,51 +116,30 @@ impl Service {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
-        let sandbox = Sandbox::new(PROJECT, API_TOKEN, || usher::telemetry::clock::now().seconds().unsigned_abs());
-        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let space = setup.space.clone().unwrap_or_else(|| format!("http://{}", upstream.local_addr().unwrap()));
-        let serving = sandbox.clone().serve(upstream, std::future::pending());
-        let sandbox_task = tokio::spawn(async move { drop(serving.await) });
-
+        let sandbox = RunningSandbox::start().await;
+        let space = setup.space.clone().unwrap_or_else(|| sandbox.url.clone());
         let (connections, tls) = (setup.connections, setup.tls.clone());
-        let (url, service_task) = serve(tls, router(setup, &space), connections).await;
-        let client = reqwest::ClientBuilder::new().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
-        Self { url, sandbox, client, tasks: vec![sandbox_task, service_task] }
+        let (url, task) = serve(tls, router(setup, &space), connections).await;
+        Self { client: http::Client::new(url), sandbox, task }
     }
 
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.url))
+    /// The payload of the token in a response, as SignalWire reads it.
+    pub(crate) fn payload(&self, response: &Value) -> Value {
+        self.sandbox.payload(response)
     }
+}
 
-    /// `POST /chat-token` with a session and, where there is one, a JSON body.
-    pub(crate) async fn post(&self, session: &str, body: Option<&Value>) -> Response {
-        let request = self.request(Method::POST, "/chat-token").bearer_auth(session);
-        let request = match body {
-            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
-            None => request,
-        };
-        request.send().await.unwrap()
-    }
+impl Deref for Service {
+    type Target = http::Client;
 
-    /// The same, as status and JSON.
-    pub(crate) async fn ask(&self, session: &str, body: Option<&Value>) -> (u16, Value) {
-        read(self.post(session, body).await).await
-    }
-
-    /// `GET /chat-token/grants`.
-    pub(crate) async fn grants(&self, session: &str) -> (u16, Value) {
-        read(self.request(Method::GET, "/chat-token/grants").bearer_auth(session).send().await.unwrap()).await
-    }
-
-    /// What an answer's token holds, as SignalWire would read it.
-    pub(crate) fn payload(&self, answer: &Value) -> Value {
-        self.sandbox.decode(answer["token"].as_str().unwrap()).unwrap()["payload"].take()
+    fn deref(&self) -> &http::Client {
+        &self.client
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.task.abort();
     }
 }
 
@@ -176,12 +155,6 @@ pub(crate) async fn serve(
     let serving =
         usher::listener::serve(listener, tls, router, connections, CancellationToken::new(), TaskTracker::new());
     (url, tokio::spawn(serving))
-}
-
-/// Status and JSON of an answer.
-pub(crate) async fn read(response: Response) -> (u16, Value) {
-    let status = response.status().as_u16();
-    (status, response.json().await.unwrap())
 }
 
 /// The service itself, without a listener.

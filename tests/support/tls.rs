@@ -1,7 +1,6 @@
 //! Certificates, and clients that trust them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::crypto::aws_lc_rs;
@@ -11,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use usher::listener::{Identity, Tls};
+
+use super::http;
 
 /// A certificate of its own making for `localhost` and 127.0.0.1, and its key.
 #[derive(Clone)]
@@ -88,9 +89,8 @@ pub(crate) fn address(url: &str) -> &str {
     url.split_once("://").unwrap().1
 }
 
-/// An HTTP client that trusts these alone.
-pub(crate) fn client(trusted: &[&Certificate]) -> reqwest::ClientBuilder {
+/// What an HTTP client that trusts these alone is built from.
+pub(crate) fn builder(trusted: &[&Certificate]) -> reqwest::ClientBuilder {
     let certificates = trusted.iter().map(|certificate| reqwest::Certificate::from_der(&certificate.der).unwrap());
-    let builder = reqwest::ClientBuilder::new().no_proxy().timeout(Duration::from_secs(30));
-    builder.tls_certs_only(certificates)
+    http::builder().tls_certs_only(certificates)
 }

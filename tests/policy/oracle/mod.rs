@@ -27,9 +27,10 @@ use self::generator::{Case, World};
 use self::model::Model;
 use self::notes::Notes;
 use super::Ask;
+use crate::support::worlds;
 
-/// How many policies, and how many requests under each.
-const POLICIES: u64 = 2_500;
+/// How many policies there are in full, and how many requests under each.
+const POLICIES: u32 = 2_500;
 const REQUESTS: u64 = 10;
 
 /// Of all differences so many are shown.
@@ -38,9 +39,9 @@ const SHOWN: usize = 3;
 /// What one run saw.
 #[derive(Default)]
 struct Tally {
-    features: BTreeMap<&'static str, u64>,
-    refused: BTreeMap<String, u64>,
-    cases: u64,
+    features: BTreeMap<&'static str, u32>,
+    refused: BTreeMap<String, u32>,
+    cases: u32,
     differences: Vec<String>,
 }
 
@@ -67,8 +68,8 @@ fn two_evaluators_agree_on_a_fourth_quarter_of_the_worlds() {
 /// Both evaluators over one part of the worlds.
 fn compare(part: u64) {
     let mut tally = Tally::default();
-    for number in 0..POLICIES {
-        let seed = part * 1_000_000 + number;
+    for number in 0..worlds::share_of(POLICIES) {
+        let seed = part * 1_000_000 + u64::from(number);
         let mut world = World::of(seed);
         let model = Model::read(&world.text, &world.aliases);
         let policy = Policy::compile("policy.toml", &world.text, &world.aliases);
@@ -117,7 +118,7 @@ impl Tally {
     }
 
     fn verdict(&self) {
-        let refused = self.refused.values().sum::<u64>();
+        let refused = self.refused.values().sum::<u32>();
         println!("{} cases; {refused} policies refused by both", self.cases);
         for (reason, count) in &self.refused {
             println!("{count:6}  refused: {}", reason.lines().last().unwrap_or_default());
@@ -129,10 +130,12 @@ impl Tally {
         assert!(shown.is_empty(), "{} differences, the first of them:\n{}", self.differences.len(), shown.join("\n"));
         let unknown: Vec<&&str> = self.features.keys().filter(|feature| !features::ALL.contains(feature)).collect();
         assert!(unknown.is_empty(), "not among the features that are counted: {unknown:?}");
-        let rare = |feature: &&&str| self.features.get(*feature).is_none_or(|count| count * 100 < self.cases);
+        let count = |feature: &str| self.features.get(feature).copied().unwrap_or_default();
+        let rare = |feature: &&&str| !worlds::is_enough(count(feature), self.cases / 100);
         let rare: Vec<&&str> = features::ALL.iter().filter(rare).collect();
         assert!(rare.is_empty(), "in less than 1 % of the cases: {rare:?}");
-        assert!(refused * 100 <= POLICIES * 3, "{refused} of {POLICIES} policies are none");
+        let policies = worlds::share_of(POLICIES);
+        assert!(worlds::is_at_most(refused, policies * 3 / 100), "{refused} of {policies} policies are none");
     }
 }
 

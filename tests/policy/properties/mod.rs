@@ -1,4 +1,5 @@
-//! What `policy.md` says is true of the rights and of the ttl, 10,000 worlds each.
+//! What `policy.md` says is true of the rights and of the ttl, in 10,000 worlds each (fewer by default: see
+//! tests/support/worlds.rs).
 
 mod model;
 
@@ -12,8 +13,10 @@ use usher::policy::{Account, LimitedBy, Verdict};
 
 use self::model::{Role, Segment, World, deny_rule, world};
 use super::{NOW, policy};
+use crate::support::worlds;
 
-const CASES: u32 = 10_000;
+/// How many worlds there are in full.
+const WORLDS: u32 = 10_000;
 
 /// A right: a channel and whether it is to write.
 type Rights = BTreeSet<(String, bool)>;
@@ -72,7 +75,8 @@ impl Hits {
 
     fn report(self, property: &str) {
         let hits = self.0.into_inner();
-        println!("{property}: {hits:?} of {CASES}");
+        let cases = worlds::share_of(WORLDS);
+        println!("{property}: {hits:?} of {cases}");
         let all = [
             "a deny",
             "no rule",
@@ -88,19 +92,19 @@ impl Hits {
         ];
         for what in all {
             let count = hits.get(what).copied().unwrap_or_default();
-            assert!(count >= CASES / 100, "{property}: only {count} of {CASES} cases reached {what}");
+            assert!(worlds::is_enough(count, cases / 100), "{property}: only {count} of {cases} cases reached {what}");
         }
     }
 }
 
-/// Checks a property in 10,000 worlds, and that they reached what they should.
+/// Checks a property in many worlds, and that they reached what they should.
 fn check<E: std::fmt::Debug>(
     property: &str,
     more: impl Strategy<Value = E>,
     test: impl Fn(&World, &Account, E) -> Result<(), TestCaseError>,
 ) {
     let hits = Hits::default();
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: worlds::share_of(WORLDS), failure_persistence: None, ..Config::default() };
     let run = TestRunner::new(config).run(&(world(), more), |(world, more)| {
         let account = decided(&world);
         hits.count(&world, &account);

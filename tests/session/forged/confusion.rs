@@ -7,11 +7,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::json;
 use usher::session::Cause;
 
+use super::Forgery;
 use super::issuers::Issuer;
-use super::{Family, Forgery, refuse, wire};
 use crate::support::keys::Signer;
-
-const CONFUSION: Family = Family("a public key as a secret");
 
 /// `SubjectPublicKeyInfo` of an RSA key of 2048 bits has so many bytes before the PKCS #1 key.
 const SPKI_HEAD: usize = 24;
@@ -84,7 +82,7 @@ fn texts_of_curve(of: Issuer) -> Vec<(&'static str, Vec<u8>)> {
 pub(super) fn forgeries() -> Vec<Forgery> {
     let signed = |of: Issuer, what: &str, text: &[u8], algorithm| {
         let name = format!("{algorithm:?} with {what} of {of:?}");
-        CONFUSION.of(of, name, of.by_hmac(text, algorithm), Cause::NoKeyFits)
+        Forgery::of(of, name, of.by_hmac(text, algorithm), Cause::NoKeyFits)
     };
     let mut all = Vec::new();
     for (what, text) in texts_of_rsa() {
@@ -112,7 +110,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
     // The other way round: a pair where there is a secret.
     for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
         let token = Signer::pair(algorithm).sign_with(&json!({"typ": "JWT"}), &Issuer::Secret.claims());
-        all.push(CONFUSION.of(
+        all.push(Forgery::of(
             Issuer::Secret,
             format!("{algorithm:?} where there is a secret"),
             token,
@@ -120,14 +118,4 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         ));
     }
     all
-}
-
-#[test]
-fn each_is_refused_for_its_one_fault() {
-    refuse(&forgeries());
-}
-
-#[tokio::test]
-async fn a_client_is_told_nothing_of_the_fault() {
-    wire::refuse(&forgeries()).await;
 }

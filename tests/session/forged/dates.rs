@@ -4,9 +4,7 @@ use serde_json::{Value, json};
 use usher::session::{Cause, Refusal};
 
 use super::issuers::Issuer;
-use super::{Family, Forgery, START, refuse, wire};
-
-const DATES: Family = Family("dates");
+use super::{Forgery, START};
 
 /// Beyond the leeway of 30 s for longer than the tests take.
 const FAR: i64 = 1_800;
@@ -51,7 +49,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
     for (claim, good) in [("exp", start + 3_600), ("nbf", start), ("iat", start)] {
         let twin = of.by_claims(&json!({claim: good}));
         let mut beside_it = |name: &str, token: String, why: Cause| {
-            all.push(DATES.of(of, format!("{claim}: {name}"), token, why).beside(twin.clone()));
+            all.push(Forgery::of(of, format!("{claim}: {name}"), token, why).beside(twin.clone()));
         };
         for (name, value) in odd(good) {
             beside_it(name, of.by_claims(&json!({claim: value})), Cause::Time(claim));
@@ -67,14 +65,14 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         (of, "exp: missing", of.without("exp")),
         (aged, "iat: missing where there is a greatest age", aged.without("iat")),
     ] {
-        all.push(DATES.of(of, name, token, Cause::Time(if of == aged { "iat" } else { "exp" })));
+        all.push(Forgery::of(of, name, token, Cause::Time(if of == aged { "iat" } else { "exp" })));
     }
     for (claim, value) in
         [("nbf", start + FAR), ("nbf", 253_402_300_799), ("iat", start + FAR), ("iat", 253_402_300_799)]
     {
         let token = of.by_claims(&json!({claim: value}));
         let name = format!("{claim}: {} s ahead", value - start);
-        all.push(DATES.of(of, name, token, Cause::Early(claim)).beside(of.by_claims(&json!({claim: start}))));
+        all.push(Forgery::of(of, name, token, Cause::Early(claim)).beside(of.by_claims(&json!({claim: start}))));
     }
     all.extend(over());
     all
@@ -101,24 +99,16 @@ fn over() -> Vec<Forgery> {
     ];
     let mut all: Vec<Forgery> = dates
         .into_iter()
-        .map(|(name, exp)| DATES.of(of, format!("exp: {name}"), of.by_claims(&json!({"exp": exp})), Refusal::Expired))
+        .map(|(name, exp)| {
+            Forgery::of(of, format!("exp: {name}"), of.by_claims(&json!({"exp": exp})), Refusal::Expired)
+        })
         .collect();
-    all.push(DATES.of(of, "exp: so small that it is zero", with_text(of, "exp", "1e-400"), Refusal::Expired));
+    all.push(Forgery::of(of, "exp: so small that it is zero", with_text(of, "exp", "1e-400"), Refusal::Expired));
     for (name, iat) in
         [("its greatest age ago", start - 600), ("a day ago", start - 86_400), ("zero", 0), ("negative", -start)]
     {
         let token = aged.by_claims(&json!({"iat": iat}));
-        all.push(DATES.of(aged, format!("iat: {name}, where there is a greatest age"), token, Refusal::Expired));
+        all.push(Forgery::of(aged, format!("iat: {name}, where there is a greatest age"), token, Refusal::Expired));
     }
     all
-}
-
-#[test]
-fn each_is_refused_for_its_one_fault() {
-    refuse(&forgeries());
-}
-
-#[tokio::test]
-async fn a_client_is_told_nothing_of_the_fault() {
-    wire::refuse(&forgeries()).await;
 }

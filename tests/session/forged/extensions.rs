@@ -4,11 +4,9 @@
 use serde_json::{Value, json};
 use usher::session::Cause;
 
+use super::Forgery;
 use super::issuers::Issuer;
-use super::{Family, Forgery, refuse, wire};
 use crate::support::keys::b64;
-
-const EXTENSION: Family = Family("an extension");
 
 /// RFC 1951 §3.2.4: one block, stored as it is.
 fn deflated(text: &str) -> Vec<u8> {
@@ -53,14 +51,14 @@ pub(super) fn forgeries() -> Vec<Forgery> {
     let of = Issuer::Secret;
     let mut all = Vec::new();
     for (told, header) in headers() {
-        all.push(EXTENSION.of(of, header.to_string(), of.by_header(&header), Cause::Extension(told)));
+        all.push(Forgery::of(of, header.to_string(), of.by_header(&header), Cause::Extension(told)));
     }
     let (signer, claims) = (of.signer(), of.claims().to_string());
     let header = |more: Value| b64(of.header_with(&more).to_string());
     let zipped = signer.sign_parts(&header(json!({"zip": "DEF"})), &b64(deflated(&claims)));
-    all.push(EXTENSION.of(of, "claims that are deflated", zipped, Cause::Extension("zip")));
+    all.push(Forgery::of(of, "claims that are deflated", zipped, Cause::Extension("zip")));
     let secretly = signer.sign_parts(&header(json!({})), &b64(deflated(&claims)));
-    all.push(EXTENSION.of(of, "claims that are deflated, and no zip", secretly, Cause::Claims));
+    all.push(Forgery::of(of, "claims that are deflated, and no zip", secretly, Cause::Claims));
     // RFC 7797 §5.2: a payload that is not encoded has no dot, nor has this issuer's.
     let of = Issuer::Anyone;
     let bare = b64(of.header_with(&json!({"b64": false, "crit": ["b64"]})).to_string());
@@ -68,7 +66,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         json!({"iss": of.iss(), "sub": "alice", "roles": ["customer"], "exp": of.claims()["exp"]}).to_string();
     assert!(!payload.contains('.'));
     let twin = of.signer().sign_text(&of.header().to_string(), &payload);
-    let mut beside_it = |name, token, cause| all.push(EXTENSION.of(of, name, token, cause).beside(twin.clone()));
+    let mut beside_it = |name, token, cause| all.push(Forgery::of(of, name, token, cause).beside(twin.clone()));
     let unencoded = of.signer().sign_parts(&bare, &payload);
     let (_, signature) = unencoded.rsplit_once('.').unwrap();
     beside_it("claims that are elsewhere", format!("{bare}..{signature}"), Cause::Extension("crit"));
@@ -76,14 +74,4 @@ pub(super) fn forgeries() -> Vec<Forgery> {
     let secretly = of.signer().sign_parts(&b64(of.header().to_string()), &payload);
     beside_it("claims that are not encoded, and no b64", secretly, Cause::Claims);
     all
-}
-
-#[test]
-fn each_is_refused_for_its_one_fault() {
-    refuse(&forgeries());
-}
-
-#[tokio::test]
-async fn a_client_is_told_nothing_of_the_fault() {
-    wire::refuse(&forgeries()).await;
 }

@@ -1,18 +1,17 @@
 //! The issuers of the corpus: keys of every sort and their good tokens. No two share a key, except that `Pss` has
 //! `Rsa`'s by another algorithm.
 
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use usher::session::{AudiencesSettings, IssuerSettings, KeySettings};
+use usher::session::IssuerSettings;
+use usher::settings::Settings;
 
 use super::START;
-use crate::session::{ED25519, OTHER_RSA, P256, P384, RSA, with_keys};
+use crate::session::{ED25519, OTHER_RSA, P256, P384, RSA};
 use crate::support::keys::{Signer, b64};
-use crate::support::{AUDIENCE, ISSUER, SECRET};
+use crate::support::{AUDIENCE, CommandLine, ISSUER, SECRET, complete, with};
 
 static A: LazyLock<Signer> = LazyLock::new(|| Signer::pair(Algorithm::ES256));
 static B: LazyLock<Signer> = LazyLock::new(|| Signer::pair(Algorithm::ES256));
@@ -21,7 +20,7 @@ static Z: LazyLock<Signer> = LazyLock::new(|| Signer::pair(Algorithm::ES256));
 static OTHER_SHARED: LazyLock<Signer> = LazyLock::new(|| Signer::pair(Algorithm::ES256));
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Issuer {
+pub(crate) enum Issuer {
     /// HS256; the usual issuer of the tests.
     Secret,
     /// HS512.
@@ -198,32 +197,33 @@ impl Issuer {
         format!("{input}.{signature}")
     }
 
-    fn settings(self, directory: &Path) -> IssuerSettings {
-        let write = |text: String| -> PathBuf {
-            let path = directory.join(self.alias());
-            std::fs::write(&path, text).unwrap();
-            path
+    /// Its settings as an inline table of TOML, with its keys in a file of this directory.
+    fn settings(self, directory: &CommandLine) -> String {
+        let write = |text: String| -> String {
+            directory.write(self.alias(), text);
+            format!("\"{}\"", directory.path().join(self.alias()).display())
         };
-        let algorithm = format!("{:?}", self.signer().algorithm);
-        let settings = match self {
+        let keys = match self {
             Self::Set | Self::OtherSet => {
                 let keys = self.keys().into_iter().map(|(kid, key)| key.jwk(&json!({"kid": kid}))).collect::<Vec<_>>();
-                with_keys(KeySettings::JwksFile(write(json!({"keys": keys}).to_string())), &[])
+                format!("jwks_file = {}", write(json!({"keys": keys}).to_string()))
             }
             Self::Secret | Self::LongSecret | Self::Party | Self::Anyone | Self::Aged => {
-                with_keys(KeySettings::Secret(self.secret().into_bytes().into()), &[&algorithm])
+                format!("secret = {:?}, algorithms = [\"{:?}\"]", self.secret(), self.signer().algorithm)
             }
             Self::Rsa | Self::Pss | Self::P256 | Self::P384 | Self::Ed25519 => {
-                with_keys(KeySettings::PublicKeyFile(write(self.public_pem())), &[&algorithm])
+                let (file, algorithm) = (write(self.public_pem()), self.signer().algorithm);
+                format!("public_key_file = {file}, algorithms = [\"{algorithm:?}\"]")
             }
         };
-        let settings = IssuerSettings { name: self.alias().to_owned(), issuer: self.iss(), ..settings };
-        match self {
-            Self::Party => IssuerSettings { audience_claim: "azp".to_owned(), ..settings },
-            Self::Anyone => IssuerSettings { audiences: AudiencesSettings::Any, ..settings },
-            Self::Aged => IssuerSettings { max_age: Some(std::time::Duration::from_mins(10)), ..settings },
-            _ => settings,
-        }
+        let audiences = if self == Self::Anyone { "any" } else { AUDIENCE };
+        let more = match self {
+            Self::Party => ", audience_claim = \"azp\"",
+            Self::Aged => ", max_age = \"10m\"",
+            _ => "",
+        };
+        let (alias, iss) = (self.alias(), self.iss());
+        format!("{{name = {alias:?}, issuer = {iss:?}, audiences = [{audiences:?}], {keys}{more}}}")
     }
 }
 
@@ -254,15 +254,33 @@ pub(super) fn keys_that_never_sign_alike() -> Vec<(String, DecodingKey, Algorith
 }
 
 /// All of them, and the files that their keys are in.
-pub(super) struct Town {
-    pub(super) settings: Vec<IssuerSettings>,
-    _files: TempDir,
+pub(crate) struct IssuerSet {
+    /// The value of `USHER__SESSION__ISSUERS`.
+    pub(crate) variable: String,
+    files: CommandLine,
 }
 
-impl Town {
-    pub(super) fn new() -> Self {
-        let files = tempfile::tempdir().unwrap();
-        let settings = Issuer::ALL.into_iter().map(|issuer| issuer.settings(files.path())).collect();
-        Self { settings, _files: files }
+impl IssuerSet {
+    pub(crate) fn new() -> Self {
+        let files = CommandLine::with_files([("policy.toml", &Self::policy())]);
+        let settings = Issuer::ALL.map(|issuer| issuer.settings(&files));
+        Self { variable: format!("[{}]", settings.join(", ")), files }
+    }
+
+    /// The settings, as the service loads them.
+    pub(super) fn settings(&self) -> Vec<IssuerSettings> {
+        let policy = self.files.path().join("policy.toml");
+        let variables = with(complete("example"), "USHER__POLICY__FILE", policy.to_str().unwrap());
+        let variables = with(variables, "USHER__SESSION__ISSUERS", &self.variable);
+        Settings::load(&[], &variables.into_iter().collect()).unwrap_or_else(|faults| panic!("{faults}")).issuers
+    }
+
+    /// A policy that grants customers of each of them something.
+    pub(crate) fn policy() -> String {
+        let aliases: Vec<&str> = Issuer::ALL.into_iter().map(Issuer::alias).collect();
+        format!(
+            "version = 1\n[member]\nid = \"{{issuer}}:{{sub}}\"\n[roles.customer]\nissuers = {aliases:?}\n\
+             [roles.customer.channels]\n\"announcements\" = [\"read\"]\n"
+        )
     }
 }

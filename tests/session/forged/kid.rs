@@ -3,10 +3,8 @@
 use serde_json::{Value, json};
 use usher::session::Cause;
 
+use super::Forgery;
 use super::issuers::Issuer;
-use super::{Family, Forgery, refuse, wire};
-
-const KID: Family = Family("kid");
 
 /// Texts that are no key's name, however they are read.
 fn unknown() -> Vec<(&'static str, String)> {
@@ -78,12 +76,12 @@ fn odd() -> Vec<Value> {
 pub(super) fn forgeries() -> Vec<Forgery> {
     let mut all = Vec::new();
     for (name, kid) in unknown() {
-        all.push(KID.of(Issuer::Set, name, Issuer::Set.by_header(&json!({"kid": kid})), Cause::NoKeyFits));
+        all.push(Forgery::of(Issuer::Set, name, Issuer::Set.by_header(&json!({"kid": kid})), Cause::NoKeyFits));
     }
     for kid in odd() {
         for of in [Issuer::Set, Issuer::Secret] {
             let name = format!("no string: {kid}, of {of:?}");
-            all.push(KID.of(of, name, of.by_header(&json!({"kid": kid})), Cause::Header));
+            all.push(Forgery::of(of, name, of.by_header(&json!({"kid": kid})), Cause::Header));
         }
     }
     for (name, kid, cause) in [
@@ -91,7 +89,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         ("of a key that another issuer has too", "shared", Cause::Signature),
         ("of a key for another algorithm", "c", Cause::NoKeyFits),
     ] {
-        all.push(KID.of(Issuer::Set, name, Issuer::Set.by_header(&json!({"kid": kid})), cause));
+        all.push(Forgery::of(Issuer::Set, name, Issuer::Set.by_header(&json!({"kid": kid})), cause));
     }
     let header = |name: &str| {
         let mut header = Issuer::Set.header();
@@ -102,17 +100,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         Issuer::Set.sign(&header, &Issuer::Set.claims())
     };
     for (name, instead) in [("none where several keys fit", ""), ("in another case", "KID"), ("with a space", "kid ")] {
-        all.push(KID.of(Issuer::Set, name, header(instead), Cause::NoKeyFits));
+        all.push(Forgery::of(Issuer::Set, name, header(instead), Cause::NoKeyFits));
     }
     all
-}
-
-#[test]
-fn each_is_refused_for_its_one_fault() {
-    refuse(&forgeries());
-}
-
-#[tokio::test]
-async fn a_client_is_told_nothing_of_the_fault() {
-    wire::refuse(&forgeries()).await;
 }

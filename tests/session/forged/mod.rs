@@ -1,5 +1,9 @@
-//! An attack corpus: tokens that are good but for one fault, each beside its untouched twin, against the verifier and,
-//! over a socket, against the service.
+//! Forged tokens: an attack corpus of tokens that are good but for one fault, each next to its untouched twin.
+//!
+//! [`families!`] below is the registry. Every family is a file here with a function `forgeries`, which lists for each token
+//! its name, how it is made, and the exact reason for its refusal. All of them are run against the verifier, the service in
+//! this process, and the real binary (tests/cli/forged.rs), and are written as seeds for the fuzz target. So a further
+//! forged token is one entry in one of these files.
 
 mod accepted;
 mod algorithms;
@@ -23,76 +27,86 @@ mod types;
 mod vectors;
 mod wire;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use usher::session::{Refusal, Verifier};
 
-use self::issuers::{Issuer, Town};
+pub(crate) use self::issuers::{Issuer, IssuerSet};
+pub(crate) use self::wire::fits_a_header;
 use super::facts_at;
 use crate::support::keys::{at, now};
 
 /// When the corpus was made. The service has a clock of its own, which is a little later.
 static START: LazyLock<i64> = LazyLock::new(now);
 
-/// What sort of attack it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Family(&'static str);
-
 /// A token with one fault, and the same without it.
 #[derive(Debug)]
-struct Forgery {
-    family: Family,
-    name: String,
+pub(crate) struct Forgery {
+    pub(crate) name: String,
     /// Whose token it says that it is, or would be without its fault.
-    of: Issuer,
-    twin: String,
-    token: String,
-    why: Refusal,
-}
-
-impl Family {
-    /// A forgery beside its issuer's usual token.
-    fn of(self, of: Issuer, name: impl Into<String>, token: String, why: impl Into<Refusal>) -> Forgery {
-        Forgery { family: self, name: name.into(), of, twin: of.token(), token, why: why.into() }
-    }
+    pub(crate) of: Issuer,
+    pub(crate) twin: String,
+    pub(crate) token: String,
+    pub(crate) why: Refusal,
 }
 
 impl Forgery {
+    /// A forgery beside its issuer's usual token.
+    fn of(of: Issuer, name: impl Into<String>, token: String, why: impl Into<Refusal>) -> Self {
+        Self { name: name.into(), of, twin: of.token(), token, why: why.into() }
+    }
+
     /// The same beside another twin.
     fn beside(self, twin: String) -> Self {
         Self { twin, ..self }
     }
 }
 
-/// The whole corpus.
-fn corpus() -> Vec<Forgery> {
-    let families = [
-        algorithms::forgeries,
-        audience::forgeries,
-        claims_as_text::forgeries,
-        confusion::forgeries,
-        curves::forgeries,
-        dates::forgeries,
-        embedded::forgeries,
-        encoding::forgeries,
-        extensions::forgeries,
-        header_as_text::forgeries,
-        kid::forgeries,
-        mixed::forgeries,
-        names::forgeries,
-        none::forgeries,
-        segments::forgeries,
-        signature::forgeries,
-        types::forgeries,
-    ];
-    families.into_iter().flat_map(|forgeries| forgeries()).collect()
+/// The registry. Gives `families()`, and two tests of each family.
+macro_rules! families {
+    ($($family:ident,)+) => {
+        /// Every family by its name.
+        pub(crate) fn families() -> Vec<(&'static str, Vec<Forgery>)> {
+            vec![$((stringify!($family), $family::forgeries())),+]
+        }
+
+        /// Each forgery is refused for its one fault.
+        mod by_the_verifier {
+            $(#[test] fn $family() { super::refuse(&super::$family::forgeries()); })+
+        }
+
+        /// A client is told nothing of the fault.
+        mod by_the_service {
+            $(#[tokio::test] async fn $family() { super::wire::refuse(&super::$family::forgeries()).await; })+
+        }
+    };
+}
+
+families! {
+    algorithms,
+    audience,
+    claims_as_text,
+    confusion,
+    curves,
+    dates,
+    embedded,
+    encoding,
+    extensions,
+    header_as_text,
+    kid,
+    mixed,
+    names,
+    none,
+    segments,
+    signature,
+    types,
 }
 
 fn verifier() -> Verifier {
-    let town = Town::new();
-    Verifier::open(town.settings.clone()).unwrap_or_else(|faults| panic!("{faults:?}"))
+    let issuers = IssuerSet::new();
+    Verifier::open(issuers.settings()).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 
 /// That each is refused for exactly its fault where its twin is taken, by a verifier that has never seen the twin and
@@ -100,8 +114,8 @@ fn verifier() -> Verifier {
 fn refuse(forgeries: &[Forgery]) {
     let (forgetful, remembering) = (verifier(), verifier().remembering());
     let now = at(*START);
-    for Forgery { family, name, of, twin, token, why } in forgeries {
-        let case = format!("{}: {name}, of {of:?}: {token}", family.0);
+    for Forgery { name, of, twin, token, why } in forgeries {
+        let case = format!("{name}, of {of:?}: {token}");
         assert_ne!(twin, token, "{case}");
         // Before its twin, so that a failure would have been remembered, and after it.
         assert_eq!(facts_at(&remembering, token, now).as_ref(), Err(why), "{case}: before its twin");
@@ -125,17 +139,31 @@ fn substance(token: &str, keys: &[(String, DecodingKey, Algorithm)]) -> String {
 
 #[test]
 fn the_corpus_is_large_and_nothing_is_in_it_twice() {
-    let (corpus, keys) = (corpus(), issuers::keys_that_never_sign_alike());
-    let mut families = BTreeMap::new();
-    let (mut names, mut substances) = (HashSet::new(), HashSet::new());
-    for Forgery { family, name, of, token, .. } in &corpus {
-        *families.entry(family.0).or_insert(0) += 1;
-        assert!(names.insert((*family, name)), "{}: {name} is there twice", family.0);
-        let is_new = substances.insert(substance(token, &keys));
-        assert!(is_new, "{}: {name}, of {of:?}, is there under another name", family.0);
+    let (families, keys) = (families(), issuers::keys_that_never_sign_alike());
+    let (mut names, mut substances, mut unsent) = (HashSet::new(), HashSet::new(), 0);
+    for (family, forgeries) in &families {
+        println!("{family}: {}", forgeries.len());
+        for Forgery { name, of, token, .. } in forgeries {
+            assert!(names.insert((*family, name)), "{family}: {name} is there twice");
+            let is_new = substances.insert(substance(token, &keys));
+            assert!(is_new, "{family}: {name}, of {of:?}, is there under another name");
+            unsent += usize::from(!fits_a_header(token));
+        }
     }
-    let unsent = corpus.iter().filter(|case| !wire::fits_a_header(&case.token)).count();
-    println!("{} cases, {unsent} of which no header can carry: {families:#?}", corpus.len());
-    assert!(corpus.len() >= 150, "{}", corpus.len());
+    println!("{} cases, {unsent} of which no header can carry", names.len());
+    assert!(names.len() >= 150, "{}", names.len());
     assert_eq!(families.len(), 17, "{families:?}");
+}
+
+/// `cargo fuzz run token fuzz/corpus/token target/tmp/fuzz-seeds/token` begins with them too.
+#[test]
+fn each_is_a_seed_for_the_fuzz_target() {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz-seeds/token");
+    std::fs::create_dir_all(&directory).unwrap();
+    for (family, forgeries) in families() {
+        for (number, Forgery { token, .. }) in forgeries.iter().enumerate() {
+            // `r`: a token as it is.
+            std::fs::write(directory.join(format!("{family}_{number}")), format!("r{token}")).unwrap();
+        }
+    }
 }

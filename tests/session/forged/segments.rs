@@ -3,12 +3,10 @@
 use serde_json::{Value, json};
 use usher::session::{Cause, MAX_TOKEN_BYTES};
 
+use super::Forgery;
 use super::issuers::Issuer;
-use super::{Family, Forgery, refuse, wire};
 use crate::session::form::token_of;
 use crate::support::keys::b64;
-
-const SEGMENTS: Family = Family("parts and forms");
 
 /// RFC 7515 §7.2: the same signature, as JSON.
 fn as_json(twin: &str) -> Vec<(&'static str, String)> {
@@ -58,7 +56,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
     ]
     .into_iter()
     .chain(as_json(&twin))
-    .map(|(name, token)| SEGMENTS.of(of, name, token, Cause::NotThreeParts))
+    .map(|(name, token)| Forgery::of(of, name, token, Cause::NotThreeParts))
     .collect();
 
     for (name, token, cause) in [
@@ -72,7 +70,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         ("a disclosure after it", format!("{twin}~{}~", b64(r#"["s","sub","admin"]"#)), Cause::Signature),
         ("a fragment after it", format!("{twin}#admin"), Cause::Signature),
     ] {
-        all.push(SEGMENTS.of(of, name, token, cause));
+        all.push(Forgery::of(of, name, token, cause));
     }
     // RFC 7516 §7.1: five parts, of which the header is the first.
     for (name, more) in [
@@ -81,7 +79,7 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         ("JWE, by a password", json!({"alg": "PBES2-HS256+A128KW", "enc": "A128CBC-HS256", "p2c": 2_000_000_000})),
     ] {
         let jwe = format!("{}.{}.{}.{claims}.{signature}", b64(more.to_string()), b64([0; 16]), b64([0; 12]));
-        all.push(SEGMENTS.of(of, name, jwe, Cause::NotThreeParts));
+        all.push(Forgery::of(of, name, jwe, Cause::NotThreeParts));
     }
     // RFC 7519 §5.2: a token in a token.
     let nested = of.header_with(&json!({"cty": "JWT"})).to_string();
@@ -91,22 +89,12 @@ pub(super) fn forgeries() -> Vec<Forgery> {
         ("nested, in a claim", json!({"jwt": twin}).to_string(), Cause::Issuer),
         ("nested claims", json!({"claims": of.claims()}).to_string(), Cause::Issuer),
     ] {
-        all.push(SEGMENTS.of(of, name, of.signer().sign_text(&nested, &payload), cause));
+        all.push(Forgery::of(of, name, of.signer().sign_text(&nested, &payload), cause));
     }
     let longest = token_of(MAX_TOKEN_BYTES, &of.claims());
     let longer = token_of(MAX_TOKEN_BYTES + 1, &of.claims());
-    all.push(SEGMENTS.of(of, "16 KiB and a byte", longer, Cause::TooLong).beside(longest.clone()));
+    all.push(Forgery::of(of, "16 KiB and a byte", longer, Cause::TooLong).beside(longest.clone()));
     let padded = format!("{longest}{}", "=".repeat(4));
-    all.push(SEGMENTS.of(of, "16 KiB and padding", padded, Cause::TooLong).beside(longest));
+    all.push(Forgery::of(of, "16 KiB and padding", padded, Cause::TooLong).beside(longest));
     all
-}
-
-#[test]
-fn each_is_refused_for_its_one_fault() {
-    refuse(&forgeries());
-}
-
-#[tokio::test]
-async fn a_client_is_told_nothing_of_the_fault() {
-    wire::refuse(&forgeries()).await;
 }

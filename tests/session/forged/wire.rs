@@ -5,38 +5,31 @@ use reqwest::Method;
 use serde_json::Value;
 use usher::session::Refusal;
 
-use super::issuers::{Issuer, Town};
+use super::issuers::{Issuer, IssuerSet};
 use super::{Forgery, START};
-use crate::support::service::{Service, Setup};
+use crate::support::{Service, Setup, send};
 
 /// What a client sees of an answer: status, challenge and body without the request's id.
 type Told = (u16, Option<String>, Value);
 
-/// A service that all the corpus' issuers are known to.
+/// A service that knows all issuers of the corpus.
 pub(super) async fn service() -> Service {
-    let town = Town::new();
-    let aliases: Vec<&str> = Issuer::ALL.into_iter().map(Issuer::alias).collect();
-    let policy = format!(
-        "version = 1\n[member]\nid = \"{{issuer}}:{{sub}}\"\n[roles.customer]\nissuers = {aliases:?}\n\
-         [roles.customer.channels]\n\"announcements\" = [\"read\"]\n"
-    );
-    Service::with(Setup { policy, issuers: town.settings.clone(), ..Setup::default() }).await
+    let issuers = IssuerSet::new();
+    Service::with(Setup { policy: IssuerSet::policy(), issuers: issuers.settings(), ..Setup::default() }).await
 }
 
 /// What is answered where this stands after `Bearer `.
 pub(super) async fn told(service: &Service, token: &str) -> Told {
     let credential = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes()).unwrap();
-    let answer = service.request(Method::POST, "/chat-token").header("authorization", credential).send().await.unwrap();
-    let status = answer.status().as_u16();
-    let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
-    let mut body: Value = answer.json().await.unwrap();
+    let response = send(service.request(Method::POST, "/chat-token").header("authorization", credential)).await;
+    let mut body = response.json();
     body.as_object_mut().unwrap().remove("request_id");
-    (status, challenge, body)
+    (response.status, response.header("www-authenticate").map(str::to_owned), body)
 }
 
 /// Whether a header can carry it as it is: no control characters, and white space at its end would be the header's
 /// (RFC 9110 §5.5).
-pub(super) fn fits_a_header(token: &str) -> bool {
+pub(crate) fn fits_a_header(token: &str) -> bool {
     let is_text = HeaderValue::from_bytes(token.as_bytes()).is_ok();
     is_text && token.trim_end_matches([' ', '\t']) == token
 }
@@ -51,8 +44,8 @@ pub(super) async fn refuse(forgeries: &[Forgery]) {
         assert_eq!((told.0, told.2["code"].as_str()), (401, Some(code)));
     }
     let mut minted = 0;
-    for Forgery { family, name, twin, token, why, .. } in forgeries.iter().filter(|case| fits_a_header(&case.token)) {
-        let case = format!("{}: {name}: {token}", family.0);
+    for Forgery { name, twin, token, why, .. } in forgeries.iter().filter(|case| fits_a_header(&case.token)) {
+        let case = format!("{name}: {token}");
         let answer = told(&service, twin).await;
         assert_eq!(answer.0, 200, "{case}: the twin: {answer:?}");
         minted += 1;
