@@ -24,7 +24,6 @@ mod members;
 mod openapi;
 mod order;
 mod paths;
-
 mod problems;
 mod queue;
 mod request_ids;
