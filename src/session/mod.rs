@@ -31,9 +31,9 @@ mod settings;
 mod store;
 mod verifier;
 
+pub use self::http::{HttpClientError, is_loopback, is_loopback_host};
 pub use claims::unverified_facts;
 pub use examine::{Check, KeysFound, UnverifiedToken, look_for_keys, unverified};
-pub use self::http::{HttpClientError, is_loopback, is_loopback_host};
 pub use key::Algorithm;
 pub use keys::{KeyFault, try_keys};
 pub use refusal::{Cause, Refusal};
