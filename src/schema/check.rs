@@ -94,21 +94,13 @@ impl Walk<'_> {
     /// What the keys here are that would take the value as one of their own, or whole.
     fn takers(&self, raw: &RawItem, keys: &'static [Key]) -> Option<String> {
         let maps = || keys.iter().filter_map(|key| if let Kind::Map(of) = &key.kind { Some((key, *of)) } else { None });
-        let here: Vec<_> =
-            maps().filter(|(key, _)| self.takes(&key.kind, raw)).map(|(key, _)| quoted(key.name)).collect();
+        let here: Vec<_> = maps().filter(|(key, _)| takes(&key.kind, raw)).map(|(key, _)| quoted(key.name)).collect();
         if !here.is_empty() {
             return Some(format!("did you mean {}?", here.join(" or ")));
         }
-        let below = maps().filter(|(_, of)| self.takes(of, raw));
+        let below = maps().filter(|(_, of)| takes(of, raw));
         let below: Vec<_> = below.map(|(key, _)| sample(key, &self.path)).collect();
         (!below.is_empty()).then(|| format!("write it below {}", below.join(" or ")))
-    }
-
-    /// Whether a value is of a kind, without a word about why not.
-    fn takes(&self, kind: &'static Kind, raw: &RawItem) -> bool {
-        let mut faults = Faults::default();
-        let mut trial = Walk { faults: &mut faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
-        trial.item(raw, kind, &raw.place).is_some() && faults.is_empty()
     }
 
     /// Notes a fault of what the keys so far lead to.
@@ -169,7 +161,7 @@ impl Walk<'_> {
     fn misplaced(&mut self, raw: &RawEntry, of: &'static Kind) -> Option<Vec<String>> {
         let (table, home, key) = self.around(&raw.key, 0)?;
         let is_at_home = has_shape(&key.kind, &raw.item.raw);
-        let fits_here = has_shape(of, &raw.item.raw) && (matches!(of, Kind::Table(_)) || self.takes(of, &raw.item));
+        let fits_here = has_shape(of, &raw.item.raw) && (matches!(of, Kind::Table(_)) || takes(of, &raw.item));
         if !is_at_home || fits_here {
             return None;
         }
@@ -220,6 +212,13 @@ impl Walk<'_> {
         let advice = instead(kind, raw, &self.path);
         self.fault(&raw.place, &format!("this is {}, where {wanted} is wanted", found(kind, &raw.raw)), advice);
     }
+}
+
+/// Whether a value is of a kind, without a word about why not.
+fn takes(kind: &'static Kind, raw: &RawItem) -> bool {
+    let mut faults = Faults::default();
+    let mut trial = Walk { faults: &mut faults, path: Vec::new(), within: Vec::new(), meant: Vec::new() };
+    trial.item(raw, kind, &raw.place).is_some() && faults.is_empty()
 }
 
 /// The keys that lead to a table that has a key of this name.
