@@ -1,6 +1,6 @@
 //! The house: which module may know which, and where the witnesses are made. Reads the sources.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -18,6 +18,7 @@ pub type Routes = Router;
 
 /// The service as a listener serves it: the endpoints and `more` routes behind the layers. `guard` checks each request
 /// first, if there is one.
+#[must_use]
 pub fn front(app: &App, more: Routes, guard: Option<Guard>) -> Front {
     let routes = Endpoint::ALL.into_iter().fold(Router::new(), |router, endpoint| {
         let method = endpoint.method();
