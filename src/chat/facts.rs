@@ -1,10 +1,12 @@
-//! What is known of somebody who asks, however it became known. Must not know tokens, keys or headers.
+//! The two plain types that a decision stands between: what is known of the requester ([`Facts`]), and what the token shall
+//! carry ([`Terms`]).
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Object, Timestamp};
+use super::{Channels, MemberId, Object, Timestamp, Ttl};
 
 /// What a decision may know of who asks. Plain: anybody can write one down (`explain`, tests); only a
 /// [`Session`](crate::session::Session) says that they are true.
@@ -60,4 +62,17 @@ impl Facts {
             Who::Guest { .. } => None,
         }
     }
+}
+
+/// The content of a chat token, and by [`Serialize`] exactly the body of `POST /api/chat/tokens`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Terms {
+    /// Whole minutes.
+    pub ttl: Ttl,
+    /// 1 to 500 channels, each with at least one right.
+    pub channels: Channels,
+    /// Always sent, so that SignalWire never makes one up.
+    pub member_id: MemberId,
+    /// At most 2,000 characters as compact JSON.
+    pub state: Object,
 }

@@ -91,3 +91,15 @@ impl FaultCode {
         }
     }
 }
+
+/// The error's text and those of all its causes, the outermost first.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

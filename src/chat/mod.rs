@@ -2,7 +2,6 @@
 //! HTTP, tokens, files or the network.
 
 mod ask;
-mod causes;
 mod channel;
 mod channels;
 mod facts;
@@ -10,19 +9,16 @@ mod fault;
 pub mod json;
 mod member;
 mod rights;
-mod terms;
 mod timestamp;
 mod ttl;
 
 pub use ask::{Ask, Conditions, Draft, Mode};
-pub use causes::causes;
 pub use channel::{ChannelName, ChannelNameFault};
 pub use channels::Channels;
-pub use facts::{ClaimedRoles, Facts, Who};
-pub use fault::{Fault, FaultCode};
+pub use facts::{ClaimedRoles, Facts, Terms, Who};
+pub use fault::{Fault, FaultCode, causes};
 pub use member::{GUEST_PREFIX, MemberId, MemberIdFault};
 pub use rights::{Permission, Rights};
-pub use terms::Terms;
 pub use timestamp::{Timestamp, millis};
 pub use ttl::Ttl;
 
