@@ -186,7 +186,7 @@ pub fn claims_from(recorded: &Object) -> Object {
             claims.insert(name.clone(), value.clone());
             continue;
         };
-        let parts: Vec<String> = pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+        let parts: Vec<String> = pointer.split('/').map(json::from_pointer_part).collect();
         insert(&mut claims, &parts, value);
     }
     claims
@@ -195,17 +195,14 @@ pub fn claims_from(recorded: &Object) -> Object {
 /// Whether a record of these claims says what this one is, be it that it is absent.
 #[must_use]
 pub fn is_recorded(recorded: &Object, claim: &str) -> bool {
-    let top =
-        |name: &str| name.strip_prefix('/').map_or_else(|| format!("/{}", escaped(name)), |rest| format!("/{rest}"));
+    let top = |name: &str| {
+        name.strip_prefix('/').map_or_else(|| format!("/{}", json::to_pointer_part(name)), |rest| format!("/{rest}"))
+    };
     let wanted = top(claim);
     recorded
         .keys()
         .map(|name| top(name))
         .any(|known| wanted == known || wanted.strip_prefix(&known).is_some_and(|rest| rest.starts_with('/')))
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn insert(object: &mut Object, path: &[String], value: &Value) {

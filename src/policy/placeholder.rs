@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::chat::Facts;
+use crate::chat::{Facts, json};
 use crate::schema::{nearest, quoted};
 
 /// The most elements that a claim's list may have.
@@ -80,7 +80,7 @@ impl Placeholder {
             return fault("white space within the braces", format!("write {{{}}}", text.trim()));
         }
         let claim = match text.strip_prefix('/') {
-            Some(pointer) => parse_pointer(pointer)?,
+            Some(_) => parse_pointer(text)?,
             None if text == "issuer" => Claim::Issuer,
             None => Claim::Name(text.to_owned()),
         };
@@ -260,17 +260,12 @@ fn parse_filter(name: &str, separator: char) -> Result<Filter, PatternFault> {
     }
 }
 
-/// RFC 6901 §3 and §4; `pointer` is what follows the first `/`.
 fn parse_pointer(pointer: &str) -> Result<Claim, PatternFault> {
-    let mut tildes = pointer.split('~').skip(1);
-    if !tildes.all(|after| after.starts_with(['0', '1'])) {
+    if !json::is_pointer(pointer) {
         return fault("a `~` in a JSON Pointer is followed by 0 or 1", "write ~0 for `~` and ~1 for `/` in a name");
     }
-    let (first, rest) = match pointer.find('/') {
-        Some(end) => pointer.split_at(end),
-        None => (pointer, ""),
-    };
-    Ok(Claim::Pointer { first: first.replace("~1", "/").replace("~0", "~"), rest: rest.to_owned() })
+    let (first, rest) = json::split_pointer(pointer);
+    Ok(Claim::Pointer { first, rest: rest.to_owned() })
 }
 
 pub(super) fn fault<T>(message: impl Into<String>, advice: impl Into<String>) -> Result<T, PatternFault> {
