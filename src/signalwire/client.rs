@@ -145,6 +145,11 @@ impl Client {
         }
     }
 
+    /// Says whether this process has no time left: while that is so, no request is rejected for having to wait for a call.
+    pub fn set_saturated(&self, is_saturated: bool) {
+        self.permits.set_saturated(is_saturated);
+    }
+
     /// How much there is to do just now.
     #[must_use]
     pub fn load(&self) -> Load {

@@ -8,9 +8,14 @@
 //! How long the requests ahead will take follows from the rate at which permits were handed to waiting
 //! requests. That rate is measured over whole waits: each request that has waited for at least half of
 //! `max_wait` knows how many permits were handed out meanwhile. A queue that drains sooner needs no
-//! measurement, since nobody in it waits too long; so a burst on a quiet service is never rejected.
+//! measurement, since no request in it waits too long; so a burst on a quiet service is never rejected.
+//!
+//! While this process is saturated, requests wait for the processor and not for SignalWire, and nothing is rejected before its
+//! deadline. A rejection costs half as much as a response, so rejecting would spend the capacity that is scarce, and clients
+//! that retry at once would take all of it.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -18,6 +23,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// The share of `max_wait` that the requests ahead may take. The rest is for the unevenness with which
 /// permits come free: without it, half of the requests at the end of a full queue would time out there.
 const QUEUE_SHARE: f64 = 0.9;
+
+/// How soon a request whose time is up is looked at again while the process is saturated.
+const RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A bounded number of permits and the queue for them.
 #[derive(Debug)]
@@ -30,6 +38,7 @@ pub(super) struct Permits {
     handed_out: AtomicU64,
     /// The time between two of these, in nanoseconds; [`UNKNOWN`] until it was measured.
     interval: AtomicU64,
+    is_saturated: AtomicBool,
 }
 
 /// A queue that has emptied, or in which no request has waited for long.
@@ -57,28 +66,46 @@ impl Permits {
             queued: AtomicUsize::new(0),
             handed_out: AtomicU64::new(0),
             interval: AtomicU64::new(UNKNOWN),
+            is_saturated: AtomicBool::new(false),
         }
     }
 
     /// Takes a permit, after the requests that came before; dropping it frees it.
     ///
     /// # Errors
-    /// If the request would wait beyond `max_wait` or `deadline`, or has.
+    /// If the request would wait beyond `max_wait` or `deadline`, or has; while the process is saturated, beyond `deadline` only.
     pub(super) async fn acquire(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, QueueTimeout> {
         // A semaphore is fair: this fails while others wait.
         if let Ok(permit) = self.semaphore.try_acquire() {
             return Ok(permit);
         }
         let now = Instant::now();
-        let until = deadline.min(now + self.max_wait);
+        let mut until = deadline.min(now + self.max_wait);
         let waiting = Waiting::join(self, now);
-        if self.expected_wait() > until.saturating_duration_since(now).mul_f64(QUEUE_SHARE) {
+        if !self.is_saturated() && self.expected_wait() > until.saturating_duration_since(now).mul_f64(QUEUE_SHARE) {
             return Err(QueueTimeout);
         }
-        let permit = tokio::time::timeout_at(until.into(), self.semaphore.acquire()).await;
-        let permit = permit.map_err(|_| QueueTimeout).and_then(|permit| permit.map_err(|_| QueueTimeout));
+        let mut acquire = pin!(self.semaphore.acquire());
+        let permit = loop {
+            match tokio::time::timeout_at(until.into(), &mut acquire).await {
+                Ok(permit) => break permit.map_err(|_| QueueTimeout),
+                Err(_) if self.is_saturated() && until < deadline => {
+                    until = deadline.min(Instant::now() + RECHECK_INTERVAL);
+                }
+                Err(_) => break Err(QueueTimeout),
+            }
+        };
         waiting.leave(permit.is_ok());
         permit
+    }
+
+    /// Whether this process has no time left, so that its requests wait for the processor.
+    pub(super) fn set_saturated(&self, is_saturated: bool) {
+        self.is_saturated.store(is_saturated, Ordering::Relaxed);
+    }
+
+    fn is_saturated(&self) -> bool {
+        self.is_saturated.load(Ordering::Relaxed)
     }
 
     /// How many calls are under way.
