@@ -151,3 +151,28 @@ impl Drop for Waiting<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Permits;
+    use std::time::{Duration, Instant};
+
+    const MAX_WAIT: Duration = Duration::from_millis(200);
+
+    #[tokio::test]
+    async fn a_saturated_process_rejects_nothing_before_its_deadline() {
+        let permits = Permits::new(1, MAX_WAIT);
+        let _permit = permits.acquire(Instant::now() + MAX_WAIT).await.unwrap();
+        let waited = async |deadline| {
+            let begun = Instant::now();
+            assert!(permits.acquire(begun + deadline).await.is_err());
+            begun.elapsed()
+        };
+        assert!(waited(10 * MAX_WAIT).await < 2 * MAX_WAIT);
+        permits.set_saturated(true);
+        assert!(waited(10 * MAX_WAIT).await >= 10 * MAX_WAIT);
+        permits.set_saturated(false);
+        assert!(waited(10 * MAX_WAIT).await < 2 * MAX_WAIT);
+        assert_eq!(permits.queued(), 0);
+    }
+}

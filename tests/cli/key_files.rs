@@ -27,7 +27,8 @@ fn token(signer: &Signer, kid: &str) -> String {
 
 async fn serving(place: &CommandLine, keys: &str) -> Server {
     let issuers = format!("[{}]", issuer_of(keys));
-    Server::with(place, &[("USHER__SESSION__ISSUERS", &issuers), ("USHER__LIMITS__PER_MEMBER", "off")]).await
+    let no_limits = [("USHER__LIMITS__PER_MEMBER", "off"), ("USHER__LIMITS__PER_ADDRESS", "off")];
+    Server::with(place, &[&[("USHER__SESSION__ISSUERS", issuers.as_str())], &no_limits[..]].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
