@@ -392,7 +392,8 @@ async fn sample_event_loop(app: App) {
         tokio::task::yield_now().await;
         app.status().metrics.event_loop_delayed(ready.elapsed());
         let (now, busy) = (Instant::now(), busy());
-        let utilization = (busy - busy_before).as_secs_f64() / (now - sampled_at).as_secs_f64() / threads;
+        let busy_for = busy.saturating_sub(busy_before).as_secs_f64();
+        let utilization = busy_for / now.duration_since(sampled_at).as_secs_f64() / threads;
         app.signalwire().set_saturated(utilization > SATURATION);
         (sampled_at, busy_before) = (now, busy);
     }
