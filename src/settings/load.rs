@@ -13,7 +13,7 @@ use crate::telemetry::log::{LogFormat, LogSettings};
 use crate::telemetry::traces::TracesSettings;
 
 impl Settings {
-    /// Loads the built-in defaults, [`DEFAULT_FILE`] if it is there (or instead each of `files`, which must be), and the
+    /// Loads the built-in defaults, [`DEFAULT_FILE`](super::DEFAULT_FILE) if it is there (or instead each of `files`, which must be), and the
     /// environment.
     ///
     /// # Errors
