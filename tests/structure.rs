@@ -633,27 +633,6 @@ fn files_open_with_a_sentence_and_hold_no_stubs() {
     }
 }
 
-/// The type that an `impl` block is for, and whether it is of a trait.
-fn inherent_impls(text: &str) -> Vec<String> {
-    let items = syn::parse_file(text).unwrap().items.into_iter();
-    let names = items.filter_map(|item| match item {
-        syn::Item::Impl(syn::ItemImpl { trait_: None, self_ty, .. }) => match *self_ty {
-            syn::Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
-            _ => None,
-        },
-        _ => None,
-    });
-    names.collect()
-}
-
-#[test]
-fn only_the_kernel_implements_the_policy() {
-    let files: Vec<_> =
-        sources().into_iter().filter(|(_, text)| inherent_impls(text).iter().any(|name| name == "Policy")).collect();
-    assert!(!files.is_empty(), "the implementation is found");
-    assert!(files.iter().all(|(file, _)| module_of(file) == "policy"), "{files:?}");
-}
-
 /// The table of problems as the docs have it: the same words as on `/problems`.
 fn problems_in_words() -> String {
     let mut text = String::new();

@@ -42,15 +42,13 @@ impl Ledger {
             let lines = log.lines.get(id).map_or(&[][..], Vec::as_slice);
             *sums.entry("audit events").or_default() += events.len();
             let wanted = if let Some((status, code)) = &record.answer {
-                // For want of capacity, before anything of it was looked at: such have no line of their own.
-                let was_shed = code.as_deref() == Some("overloaded") && lines.is_empty();
                 let is_told = lines.len() == 1 && lines.iter().all(|line| line.status == *status && line.code == *code);
-                if !is_told && !was_shed && log.lost == 0 {
+                if !is_told && log.lost == 0 {
                     findings.add("an answer that the log does not have so", || {
                         format!("{id}: {status} {code:?}, {} lines", lines.len())
                     });
                 }
-                let before = *status == 401 || was_shed || (record.is_limited_by_address && *status == 429);
+                let before = *status == 401 || (record.is_limited_by_address && *status == 429);
                 let sort = if !record.may_be_audited || before {
                     "answered, not past the session"
                 } else {

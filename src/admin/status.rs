@@ -108,7 +108,7 @@ impl Status {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// The service was told to stop. It serves on for a while, but should not be sent anything more.
+    /// The service is stopping. It serves on for a while, but should not be sent anything more.
     pub fn begin_draining(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
     }
@@ -125,7 +125,7 @@ impl Status {
         let mut reasons = Vec::new();
         let is_draining = self.is_draining.load(Ordering::Relaxed);
         if is_draining {
-            reasons.push("draining: the service was told to stop".to_owned());
+            reasons.push("draining: the service is stopping".to_owned());
         }
         let failed_task = *self.failed_task.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.extend(failed_task.map(|name| format!("the background task `{name}` has failed: the log says why")));

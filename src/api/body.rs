@@ -7,9 +7,9 @@ use axum::body::Body;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
-use itertools::Itertools as _;
 
 use super::code::Code;
+use super::origin::single_header;
 use super::problem::Problem;
 use crate::chat::Draft;
 
@@ -55,8 +55,7 @@ fn check(is_json: bool, length: Option<u64>, max: usize) -> Result<(), Problem> 
 
 /// Exactly one `Content-Type` of `application/json`, parameters ignored, and no `Content-Encoding`.
 fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get_all(CONTENT_TYPE).iter().exactly_one().ok().and_then(|value| value.to_str().ok());
-    media_type.is_some_and(is_json_type) && !headers.contains_key(CONTENT_ENCODING)
+    single_header(headers, &CONTENT_TYPE).is_some_and(is_json_type) && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// `application/json`, parameters ignored.

@@ -3,10 +3,9 @@
 
 use http::header::{CONTENT_TYPE, COOKIE, ORIGIN};
 use http::{HeaderMap, HeaderName, Method};
-use itertools::Itertools as _;
 
 use super::body::is_json_type;
-use super::origin::AllowedOrigins;
+use super::origin::{AllowedOrigins, single_header};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -92,14 +91,14 @@ impl CookieSettings {
     /// Whether the request can be trusted to come from a page that may act for the user: an allowed origin or the same one,
     /// and something that a browser lets no page elsewhere send without a preflight.
     pub(super) fn guards(&self, method: &Method, headers: &HeaderMap, origins: &AllowedOrigins) -> bool {
-        let is_same = only(headers, &SEC_FETCH_SITE) == Some("same-origin");
-        let is_allowed = only(headers, &ORIGIN).is_some_and(|origin| origins.allow(origin));
+        let is_same = single_header(headers, &SEC_FETCH_SITE) == Some("same-origin");
+        let is_allowed = single_header(headers, &ORIGIN).is_some_and(|origin| origins.allow(origin));
         let is_guarded = self
             .guard_header
             .as_ref()
             .is_some_and(|guard| headers.get_all(guard).iter().any(|value| !value.as_bytes().trim_ascii().is_empty()));
         let reads_only = matches!(*method, Method::GET | Method::HEAD);
-        let is_json = !reads_only && only(headers, &CONTENT_TYPE).is_some_and(is_json_type);
+        let is_json = !reads_only && single_header(headers, &CONTENT_TYPE).is_some_and(is_json_type);
         (is_same || is_allowed) && (is_guarded || is_json)
     }
 
@@ -115,11 +114,6 @@ impl std::fmt::Display for CookieSettings {
             None => write!(formatter, "{} (guarded by application/json)", self.name),
         }
     }
-}
-
-/// A header's value, if it is there once and is text.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get_all(name).iter().exactly_one().ok()?.to_str().ok()
 }
 
 /// Headers that browsers add by themselves, or that a page may send anywhere without a preflight (the Fetch standard,

@@ -8,11 +8,10 @@ use http::header::{
     ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method};
-use itertools::Itertools as _;
 
 use super::code::Code;
 use super::cookie::CookieSettings;
-use super::origin::AllowedOrigins;
+use super::origin::{AllowedOrigins, single_header};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 const HEADERS: &str = "Authorization, Content-Type, X-Request-Id, traceparent, tracestate";
@@ -84,6 +83,6 @@ fn is_preflight(request: &Request) -> bool {
 
 /// The request's one origin, if it is allowed.
 fn allowed_origin(headers: &HeaderMap, origins: &AllowedOrigins) -> Option<HeaderValue> {
-    let origin = headers.get_all(ORIGIN).iter().exactly_one().ok()?;
-    origins.allow(origin.to_str().ok()?).then(|| origin.clone())
+    let is_allowed = single_header(headers, &ORIGIN).is_some_and(|origin| origins.allow(origin));
+    headers.get(ORIGIN).filter(|_| is_allowed).cloned()
 }

@@ -18,7 +18,6 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use itertools::Itertools as _;
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -26,6 +25,7 @@ use uuid::Uuid;
 use super::code::Code;
 use super::cors::{Guard, Sharing};
 use super::endpoint::{Endpoint, route_label};
+use super::origin::single_header;
 use super::problem::{Problem, Told};
 use super::state::{App, Context};
 use crate::chat::millis;
@@ -197,7 +197,7 @@ fn known(method: &Method) -> Option<&'static str> {
 
 /// The client's own id if it is one header of `[A-Za-z0-9._:-]{1,128}`, else a new one.
 fn request_id(headers: &HeaderMap) -> Arc<str> {
-    let given = headers.get_all(&REQUEST_ID).iter().exactly_one().ok().and_then(|value| value.to_str().ok());
+    let given = single_header(headers, &REQUEST_ID);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     match given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(fits)) {
         Some(id) => Arc::from(id),

@@ -43,7 +43,7 @@ pub use cookie::{CookieFault, CookieSettings};
 pub use cors::Guard;
 pub use endpoint::metric_series;
 pub use layers::{Front, Quiet, guarded};
-pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault, split_port};
+pub use origin::{AllowedOrigin, AllowedOrigins, OriginFault, single_header, split_port};
 pub use problem::Problem;
 pub use router::{Routes, front};
 pub use state::{ApiSettings, App};

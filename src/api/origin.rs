@@ -1,6 +1,8 @@
 //! Which origins a browser may read answers from, as an operator writes them (RFC 6454 §6.2: scheme, host, port). Must not
 //! know requests.
 
+use http::{HeaderMap, HeaderName};
+use itertools::Itertools as _;
 use url::Url;
 
 use crate::session::is_loopback_host;
@@ -41,7 +43,7 @@ pub enum OriginFault {
 }
 
 impl AllowedOrigins {
-    /// Every `http://localhost`, `http://127.0.0.1` and `http://[::1]`, on any port: for `usher dev`.
+    /// `http` on this machine, as [`is_loopback_host`] has it, on any port: for `usher dev`.
     #[must_use]
     pub fn loopback() -> Self {
         Self(vec![AllowedOrigin(Rule::Loopback)])
@@ -119,6 +121,12 @@ fn exact(text: &str) -> Result<String, OriginFault> {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let origin = format!("{}://{}{port}", url.scheme(), host.to_ascii_lowercase());
     if origin == text { Ok(origin) } else { Err(OriginFault::OtherForm(origin)) }
+}
+
+/// The value of a header that is there exactly once and is text: a second one could be read by somebody else in its place.
+#[must_use]
+pub fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get_all(name).iter().exactly_one().ok()?.to_str().ok()
 }
 
 /// Host and port of an authority (RFC 3986 §3.2).

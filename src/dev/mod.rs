@@ -11,7 +11,6 @@ use std::path::PathBuf;
 
 use http::HeaderMap;
 use http::header::HOST;
-use itertools::Itertools as _;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +19,7 @@ use url::Url;
 
 use self::greeting::Addresses;
 use self::page::Page;
-use crate::api::{AllowedOrigins, ApiSettings, Code, Guard, split_port};
+use crate::api::{AllowedOrigins, ApiSettings, Code, Guard, single_header, split_port};
 use crate::chat::causes;
 use crate::listener::{bind, bind_near, reachable};
 use crate::sandbox::Sandbox;
@@ -182,8 +181,7 @@ pub fn loopback_alone(command: &str, listen: Option<SocketAddr>, allow_remote: b
 
 /// INVARIANT: a page elsewhere that gives its name the address 127.0.0.1 (DNS rebinding) is served nothing.
 fn guard(headers: &HeaderMap) -> Result<(), Code> {
-    let host = headers.get_all(HOST).iter().exactly_one().ok().and_then(|host| host.to_str().ok());
-    let is_ours = host.is_some_and(|host| is_loopback_host(split_port(host).0));
+    let is_ours = single_header(headers, &HOST).is_some_and(|host| is_loopback_host(split_port(host).0));
     if is_ours { Ok(()) } else { Err(Code::OriginRefused) }
 }
 

@@ -57,8 +57,8 @@ impl Walk<'_> {
 
     fn unknown_key(&mut self, raw: &RawEntry, keys: &'static [Key]) {
         let known = keys.iter().map(|key| key.name);
-        let advice = if let Some(replacement) = replacement(&raw.key, keys) {
-            replacement
+        let advice = if let Some((key, about)) = replacement(&raw.key, keys) {
+            format!("{} has replaced it: {about}", quoted(key))
         } else if let Some(near) = nearest(&raw.key, known.clone()) {
             self.meant.push((self.within.len() - 1, near));
             format!("did you mean {}?", quoted(near))

@@ -40,11 +40,10 @@ impl Key {
     }
 }
 
-/// What to write instead of a key of earlier versions, if `name` is one.
+/// The key that has replaced one of earlier versions, and what it is for, if `name` is one.
 #[must_use]
-pub fn replacement(name: &str, keys: &[Key]) -> Option<String> {
-    let key = keys.iter().find(|key| key.replaces == Some(name))?;
-    Some(format!("`{}` has replaced it: {}", key.name, key.about))
+pub fn replacement(name: &str, keys: &[Key]) -> Option<(&'static str, &'static str)> {
+    keys.iter().find(|key| key.replaces == Some(name)).map(|key| (key.name, key.about))
 }
 
 /// What a value is. Each kind knows how it is written, also in an environment variable.

@@ -1,5 +1,6 @@
 //! A running service. [`Service::build`] is the composition root: it puts the parts together for `serve`, `dev`, tests and
-//! benchmarks alike, and owns every background task.
+//! benchmarks alike. A [`Service`] owns every background task: [`Service::start`] and [`Service::run`] begin them in one
+//! supervised set.
 //!
 //! ```text
 //! background.rs   the supervised set of background tasks
@@ -336,29 +337,33 @@ impl Service {
             serving.await;
             app.finish().await;
         });
-        let failed = tokio::select! {
+        let failure = |(name, cause): (&'static str, String)| {
+            status.task_failed(name);
+            tracing::error!(task = name, cause, "a background task has failed: the service stops");
+            RunError::BackgroundTask(name)
+        };
+        let mut failed = tokio::select! {
             biased;
             () = &mut serving => return Ok(()),
             () = stop.next() => None,
-            (name, cause) = tasks.failure() => {
-                status.task_failed(name);
-                tracing::error!(task = name, cause, "a background task has failed: the service stops");
-                Some(RunError::BackgroundTask(name))
-            }
+            failed = tasks.failure() => Some(failure(failed)),
         };
         status.begin_draining();
         tracing::info!("stopping: not ready, and serving on for {} s", lifetime.shutdown_delay.as_secs());
-        let grace_is_over = async {
+        let mut grace_is_over = pin!(async {
             sleep(lifetime.shutdown_delay).await;
             tracing::info!("draining: finishing what is in flight");
             draining.cancel();
             sleep(lifetime.shutdown_grace).await;
-        };
-        let ended = tokio::select! {
-            biased;
-            () = &mut serving => Ok(()),
-            () = stop.next() => Err(RunError::SecondSignal),
-            () = grace_is_over => Err(RunError::Grace),
+        });
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = &mut serving => break Ok(()),
+                () = stop.next() => break Err(RunError::SecondSignal),
+                () = &mut grace_is_over => break Err(RunError::Grace),
+                another = tasks.failure() => failed = Some(failure(another)),
+            }
         };
         // Only a request is cut off, not a connection without one.
         let ended = ended.or_else(|cut_off| if app.is_idle() { Ok(()) } else { Err(cut_off) });

@@ -19,8 +19,8 @@ pub struct Signals {
 
 /// SIGTERM and SIGINT (and SIGHUP, of a command at a terminal): stop in good order; a second one, stop at once.
 pub struct Stop {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
     hangup: Option<Signal>,
 }
 
@@ -36,6 +36,12 @@ impl Signals {
         Ok(Self { stop: Stop::listen(None)?, reload: Some(Reload(signal(SignalKind::hangup())?)) })
     }
 
+    /// Heeds none: for a service within a process that has signals of its own, such as a test.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { stop: Stop { terminate: None, interrupt: None, hangup: None }, reload: None }
+    }
+
     /// Takes over those of a command at a terminal: SIGHUP says that the terminal is gone.
     ///
     /// # Errors
@@ -47,14 +53,15 @@ impl Signals {
 
 impl Stop {
     fn listen(hangup: Option<Signal>) -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup })
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate: Some(terminate), interrupt: Some(interrupt), hangup })
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            () = received(self.terminate.as_mut()) => {}
+            () = received(self.interrupt.as_mut()) => {}
             () = received(self.hangup.as_mut()) => {}
         }
     }

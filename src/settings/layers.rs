@@ -234,7 +234,7 @@ fn kind_of(path: &[String], place: &Place, faults: &mut Faults) -> Option<&'stat
         let Some(key) = keys.iter().find(|key| key.name == name) else {
             let known = keys.iter().map(|key| key.name);
             let advice = match (replacement(name, keys), nearest(name, known.clone())) {
-                (Some(replacement), _) => replacement,
+                (Some((key, about)), _) => format!("{} has replaced it: {about}", quoted(&key.to_uppercase())),
                 (None, Some(near)) => format!("did you mean {}?", quoted(&near.to_uppercase())),
                 (None, None) => {
                     format!("the names here are {}", known.map(str::to_uppercase).collect::<Vec<_>>().join(", "))

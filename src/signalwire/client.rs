@@ -145,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Says whether this process has no time left: while that is so, no request is rejected for having to wait for a call.
+    /// Says whether this process has no time left: while that is so, a request may wait twice as long for a call.
     pub fn set_saturated(&self, is_saturated: bool) {
         self.permits.set_saturated(is_saturated);
     }

@@ -24,7 +24,7 @@ async fn run_until_task_ends(panics: bool) {
     let (public, admin) = (listener().await.unwrap(), listener().await.unwrap());
     let client = |listener: &TcpListener| Client::new(format!("http://{}", listener.local_addr().unwrap()));
     let (client, admin_client) = (client(&public), client(&admin));
-    let signals = Signals::of_service().unwrap();
+    let signals = Signals::none();
     let running = tokio::spawn(service.run(Listeners { public, admin: Some(admin) }, signals));
     assert_eq!(client.get("/ready").await.status, 200);
 

@@ -63,7 +63,7 @@ fn a_variable_at_fault() {
         (
             "USHER__SIGNALWIRE__MAX_QUEUED",
             "64",
-            "there is no setting `MAX_QUEUED` here\n  = help: `max_wait` has replaced it: how long a request may wait",
+            "there is no setting `MAX_QUEUED` here\n  = help: `MAX_WAIT` has replaced it: how long a request may wait",
         ),
         ("USHER__SERVRE__LISTEN", "x", "there is no setting `SERVRE` here\n  = help: did you mean `SERVER`?"),
         ("USHER__SIGNALWIRE__API_TOKN", "s3cr3t", "there is no setting `API_TOKN` here"),
