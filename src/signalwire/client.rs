@@ -21,7 +21,7 @@ use crate::policy::Grant;
 const PROBE: &[u8] = b"{}";
 /// The shortest pause before the second try; up to twice as long, at random, so that not all come back at once.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A second try for which less than this would be left is not begun.
+/// A call for which less than this would be left, after a queue or a first try, is not begun.
 const LEAST_TIME: Duration = Duration::from_millis(250);
 
 /// A client of one SignalWire project. `Debug` shows no credential.
@@ -182,7 +182,8 @@ impl Client {
         let refused = |left| unsent(MintFault::circuit_open(left));
         // Nobody queues before a closed door.
         self.circuit.refuses(Instant::now()).map_or(Ok(()), |left| Err(refused(left)))?;
-        let _permit = self.permits.acquire(deadline).await.map_err(|_| unsent(MintFault::Overloaded))?;
+        let latest = deadline.checked_sub(LEAST_TIME).unwrap_or(deadline);
+        let _permit = self.permits.acquire(latest).await.map_err(|_| unsent(MintFault::Overloaded))?;
         // The circuit may have opened while the request waited.
         let pass = self.circuit.enter(Instant::now()).map_err(refused)?;
 

@@ -200,7 +200,7 @@ mod tests {
         };
         let last = async {
             // So that the queue is not empty at the end, which would forget the rate.
-            tokio::time::sleep(2 * MAX_WAIT - Duration::from_millis(20)).await;
+            tokio::time::sleep(MAX_WAIT * 19 / 10).await;
             permits.interval.load(Ordering::Relaxed)
         };
         let clients = async { tokio::join!(client(), client(), client(), client(), client(), client(), client()) };
