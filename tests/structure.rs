@@ -21,12 +21,11 @@ const ARROWS: &[(&str, &[Known])] = &[
     ("session", &[("chat", &[]), ("files", &[])]),
     ("limits", &[("chat", &[]), ("files", &[])]),
     ("policy", &[("chat", &[]), ("schema", &[]), ("session", &["Session"])]),
-    ("signalwire", &[("chat", &[]), ("files", &[]), ("policy", &["Grant"]), ("limits", &["Admitted"])]),
+    ("signalwire", &[("files", &[]), ("policy", &["Grant"]), ("limits", &["Admitted"])]),
     ("telemetry", &[("chat", &[]), ("policy", &["Account", "Denial", "LimitedBy", "Right", "Verdict"])]),
     (
         "admin",
         &[
-            ("chat", &["Timestamp"]),
             ("limits", &["Limits"]),
             ("session", &["KeyStatus", "Verifier"]),
             ("signalwire", &["CircuitState", "Client", "Load"]),

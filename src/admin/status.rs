@@ -9,7 +9,6 @@ use metrics::Label;
 use serde::Serialize;
 use tokio_util::task::TaskTracker;
 
-use crate::chat::Timestamp;
 use crate::limits::Limits;
 use crate::session::{KeyStatus, Verifier};
 use crate::signalwire::{CircuitState, Client, Load};
@@ -59,8 +58,9 @@ struct PolicyError {
 }
 
 impl PolicyStatus {
-    fn loaded(path: String, sha256: &str, at: Timestamp) -> Self {
-        Self { path, sha256: sha256.to_owned(), loaded_at: clock::rfc3339_millis(at), last_error: None }
+    fn loaded_now(path: String, sha256: &str) -> Self {
+        let loaded_at = clock::rfc3339_millis(clock::now());
+        Self { path, sha256: sha256.to_owned(), loaded_at, last_error: None }
     }
 
     /// How its file is called.
@@ -80,15 +80,14 @@ impl Status {
         limits: Arc<Limits>,
         signalwire: Arc<Client>,
     ) -> Self {
-        let now = clock::now();
-        metrics.policy_loaded(now.seconds());
+        metrics.policy_loaded(clock::now().seconds());
         Self {
             metrics,
             connections: TaskTracker::new(),
             is_draining: AtomicBool::new(false),
             failed_task: Mutex::default(),
             requests: Arc::default(),
-            policy: Mutex::new(PolicyStatus::loaded(policy_name, policy_sha256, now)),
+            policy: Mutex::new(PolicyStatus::loaded_now(policy_name, policy_sha256)),
             verifier,
             limits,
             signalwire,
@@ -141,10 +140,9 @@ impl Status {
 
     /// Another policy is in force.
     pub fn policy_loaded(&self, sha256: &str) {
-        let now = clock::now();
         let mut policy = self.policy.lock().unwrap_or_else(PoisonError::into_inner);
-        *policy = PolicyStatus::loaded(std::mem::take(&mut policy.path), sha256, now);
-        self.metrics.policy_loaded(now.seconds());
+        *policy = PolicyStatus::loaded_now(std::mem::take(&mut policy.path), sha256);
+        self.metrics.policy_loaded(clock::now().seconds());
     }
 
     /// The policy file could not be loaded (`path:line:column: what is wrong` each), and the policy in force stays.
