@@ -84,7 +84,7 @@ impl Recorded {
         }))
     }
 
-    /// Who asked, as far as it was self.
+    /// Who asked, as far as it was recorded.
     #[must_use]
     pub fn facts(&self) -> Facts {
         let Some(issuer) = self.issuer.clone() else {
@@ -100,13 +100,13 @@ impl Recorded {
         }
     }
 
-    /// What was asked for. The state that a client added is not self.
+    /// What was asked for. The state that a client added is not recorded.
     #[must_use]
     pub fn ask(&self) -> Ask {
         Ask { channels: self.asked.clone(), ttl: self.ttl_asked, state: Object::new(), mode: self.mode }
     }
 
-    /// The claims that this policy would need to decide the same, and that were not self.
+    /// The claims that this policy would need to decide the same, and that were not recorded.
     #[must_use]
     pub fn missing_claims(&self, policy: &Policy) -> Vec<String> {
         let needed = claims_needed(policy, &self.facts(), &self.ask());

@@ -46,10 +46,8 @@ pub use tls_files::{TlsFiles, TlsUnusable};
 
 /// How long the start waits for keys behind URLs. An issuer that takes longer is waited for while serving.
 const FIRST_FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often the metrics' histograms are gathered.
+/// How often the metrics' histograms are gathered, and the event loop's delay and utilization are sampled.
 const METRICS_INTERVAL: Duration = Duration::from_millis(250);
-/// How often the event loop's delay and utilization are sampled.
-const SAMPLE_INTERVAL: Duration = Duration::from_millis(250);
 /// From this share of its threads' time on the process is saturated. It stays so until a sample is below.
 const SATURATION: f64 = 0.9;
 /// How long audit events and the admin listener may take when all else has finished.
@@ -292,9 +290,7 @@ impl Service {
         self.app.limits().begin().await;
         let app = self.app.clone();
         self.tasks.spawn("revocation sync", async move { app.limits().follow().await });
-        self.tasks.spawn("event loop sampling", sample_event_loop(self.app.clone()));
-        let metrics = Arc::clone(&self.app.status().metrics);
-        self.tasks.spawn("metrics upkeep", keep_metrics(metrics));
+        self.tasks.spawn("metrics upkeep", keep_metrics(self.app.clone()));
         Ok(())
     }
 
@@ -378,21 +374,16 @@ impl Service {
     }
 }
 
-async fn keep_metrics(metrics: Arc<Metrics>) {
-    loop {
-        sleep(METRICS_INTERVAL).await;
-        metrics.keep_up();
-    }
-}
-
-/// Samples how long a task that is ready to run waits for a thread, and whether the runtime's threads have any time left.
-async fn sample_event_loop(app: App) {
+/// Gathers histograms, and samples how long a task that is ready to run waits for a thread and whether the runtime's threads
+/// have any time left.
+async fn keep_metrics(app: App) {
     let runtime = Handle::current().metrics();
     let busy = || (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum::<Duration>();
     let threads = f64::from(u32::try_from(runtime.num_workers()).unwrap_or(1));
     let (mut sampled_at, mut busy_before) = (Instant::now(), busy());
     loop {
-        sleep(SAMPLE_INTERVAL).await;
+        sleep(METRICS_INTERVAL).await;
+        app.status().metrics.keep_up();
         let ready = Instant::now();
         tokio::task::yield_now().await;
         app.status().metrics.event_loop_delayed(ready.elapsed());
